@@ -1,0 +1,57 @@
+# Recipes. `./dev RECIPE` runs them with everything they need installed; calling `just` directly works
+# once it is. All of them build the whole workspace, so that cargo resolves features once and nothing
+# is compiled twice.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", env("XDG_CACHE_HOME", home_directory() / ".cache") / "almoner/target")
+export ALMONER_BIN := CARGO_TARGET_DIR / "debug/almoner"
+
+# The list of recipes.
+default:
+    @just --list
+
+# The standard plugins as WebAssembly components; the binary carries them, so they come first.
+guests:
+    @cargo run --quiet -p almoner-componentize --bin almoner-guests
+
+# Guests and all binaries.
+build: guests
+    @cargo build --workspace --all-targets
+
+# The product, told as a story.
+demo *arguments: build
+    @"$ALMONER_BIN" demo "$@"
+
+# The binary, with arguments.
+run *arguments: build
+    @"$ALMONER_BIN" "$@"
+
+# Formatting and lints.
+lint: guests
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Everything CI asks for. Nextest comes last: its summary is the last thing printed.
+test: lint build
+    cargo test --workspace --doc
+    just _runner --workspace
+
+# End-to-end tests only.
+e2e *filter: build
+    just _runner -p almoner-tests "$@"
+
+# The benchmarks.
+bench: guests
+    cargo bench -p almoner-benches
+
+[private]
+_runner *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if cargo nextest --version >/dev/null 2>&1; then
+        exec cargo nextest run "$@"
+    fi
+    # Without nextest: cargo's own runner, the documentation's examples apart.
+    exec cargo test --lib --bins --tests "$@"
