@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The audit trail on disk: one writer, one store, one anchor.
+//!
+//! A record is acknowledged when it is on stable storage and not before, and whoever waits for it releases
+//! nothing until then. A write or sync that fails is fatal: nothing is tried again, every waiter is told,
+//! and the process should end. Only this crate names rocksdb. It never changes or deletes a record.
+
+mod anchor;
+mod append;
+mod error;
+mod export;
+mod index;
+mod offline;
+mod open;
+mod read;
+mod session;
+mod store;
+mod writer;
+
+pub use append::{Body, Durable, Entry, Pending};
+pub use error::{AuditError, OpenError, ReadError};
+pub use export::{export, verify_export};
+pub use offline::{Progress, VerifyStore, verify_store};
+pub use open::{Audit, Options, Recovery, Status};
+pub use read::{Filter, Reader, Stored};
+pub use session::SessionLog;
+
+/// The present, by this machine's clock, as records write it.
+pub fn now() -> almoner_ledger::Timestamp {
+    let micros = jiff::Timestamp::now().as_microsecond();
+    almoner_ledger::Timestamp::from_micros(u64::try_from(micros).unwrap_or(0))
+}

@@ -1,0 +1,3 @@
+//! The verifier.
+mod report;
+pub use report::{BodyCounts, Break, BreakCode, Report, Signed, Verdict};
