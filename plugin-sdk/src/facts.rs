@@ -1,0 +1,1 @@
+//! A typed view of the facts that the gateway parsed out of a statement.
