@@ -1,0 +1,103 @@
+//! Structured logs on standard error, for people or for machines.
+//!
+//! Say what the gateway did, never what passed through it. Libraries are held to `info`, whatever is asked
+//! for: their debug output may show bytes of traffic.
+
+use std::io::IsTerminal;
+
+use tracing::Level;
+use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// The variable that sets the level: a word (`debug`) for the gateway's own code, or a list of directives
+/// as `tracing-subscriber` knows them (`almoner::policy=trace,info`).
+pub const LEVEL_VARIABLE: &str = "ALMONER_LOG";
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line
+    Json,
+    /// Text for people, coloured on a terminal
+    Human,
+}
+
+/// Logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The variable's text is not understood.
+    #[error("reading {LEVEL_VARIABLE}: {0}; write a level (error, warn, info, debug, trace) or target=level,…")]
+    Level(#[from] ParseError),
+    /// The variable is not text.
+    #[error("reading {LEVEL_VARIABLE}: it is not UTF-8")]
+    NotText,
+    /// Something else in this process logs already.
+    #[error("setting up logs: {0}")]
+    Installed(#[from] TryInitError),
+}
+
+/// Sends this process's log to standard error. Without a format: text on a terminal, JSON elsewhere.
+pub fn install(format: Option<LogFormat>) -> Result<(), LogError> {
+    let wanted = match std::env::var(LEVEL_VARIABLE) {
+        Ok(text) => text,
+        Err(std::env::VarError::NotPresent) => String::new(),
+        Err(std::env::VarError::NotUnicode(_)) => return Err(LogError::NotText),
+    };
+    let filter = directives(&wanted)?.and(filter_fn(|metadata| may_speak(metadata.target(), *metadata.level())));
+    let terminal = std::io::stderr().is_terminal();
+    let format = format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Json });
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Human => layer.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
+    Ok(())
+}
+
+/// A bare level is meant for the gateway; libraries then speak up only when something is wrong.
+fn directives(wanted: &str) -> Result<EnvFilter, ParseError> {
+    let wanted = wanted.trim();
+    if wanted.contains(['=', ',']) {
+        return EnvFilter::try_new(wanted);
+    }
+    let level = if wanted.is_empty() { "info" } else { wanted };
+    let own = ["almoner", "almoner_audit", "almoner_sandbox"].map(|target| format!(",{target}={level}"));
+    EnvFilter::try_new(format!("warn{}", own.concat()))
+}
+
+fn may_speak(target: &str, level: Level) -> bool {
+    let own = target.split("::").next().is_some_and(|name| name == "almoner" || name.starts_with("almoner_"));
+    own || level <= Level::INFO
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests state what they expect")]
+    use super::*;
+
+    #[test]
+    fn libraries_never_get_to_debug() {
+        for (target, level, speaks) in [
+            ("almoner", Level::TRACE, true),
+            ("almoner_audit::writer", Level::DEBUG, true),
+            ("hyper::proto", Level::DEBUG, false),
+            ("rustls", Level::INFO, true),
+            ("almonerish", Level::DEBUG, false),
+        ] {
+            assert_eq!(may_speak(target, level), speaks, "{target} {level}");
+        }
+    }
+
+    #[test]
+    fn a_bare_level_is_for_the_gateway_and_a_list_is_taken_as_written() {
+        let shown = |wanted| directives(wanted).map(|filter| filter.to_string());
+        assert!(shown("debug").unwrap().contains("almoner=debug"));
+        assert!(shown("").unwrap().contains("almoner=info"));
+        assert_eq!(shown("almoner::policy=trace").unwrap(), "almoner::policy=trace");
+        assert!(shown("almoner=loud").is_err());
+        assert!(shown("loud").is_err());
+    }
+}
