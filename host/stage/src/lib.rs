@@ -14,9 +14,11 @@ pub mod port;
 pub mod postgres;
 pub mod psql;
 pub mod random;
+pub mod users;
 pub mod wait;
 
 pub use error::StageError;
 pub use gateway::Gateway;
 pub use postgres::Postgres;
 pub use psql::{Psql, PsqlSession};
+pub use users::User;
