@@ -42,6 +42,14 @@ pub mod field {
     pub const VERDICT: &str = "verdict";
     /// On a `session` record: `"begin"` or `"end"`.
     pub const EVENT: &str = "event";
+    /// On a `key` record: the verifier key in text form.
+    pub const KEY: &str = "key";
+    /// On a `recovery` record: the last record known to have been acknowledged before the loss.
+    pub const ACKNOWLEDGED_SEQ: &str = "acknowledged_seq";
+    /// On a `tombstone` record: the first record whose bodies were deleted.
+    pub const FROM_SEQ: &str = "from_seq";
+    /// On a `tombstone` record: the last record whose bodies were deleted.
+    pub const TO_SEQ: &str = "to_seq";
 }
 
 /// What kind of thing a record tells of.

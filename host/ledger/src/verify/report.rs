@@ -151,3 +151,98 @@ pub struct Report {
     /// What this run does not show.
     pub limits: Vec<String>,
 }
+
+/// Draws the conclusion.
+pub(super) fn conclude(verifier: super::Verifier) -> Report {
+    let signed = verifier.checkpoints.last.clone();
+    let covered = signed.as_ref().map_or(0, |signed| signed.size);
+    let unsigned_tail = verifier.expected.saturating_sub(covered);
+    let mut incomplete = verifier.incomplete.clone();
+    if verifier.records == 0 {
+        incomplete.push("there was nothing to verify".to_owned());
+    } else if unsigned_tail > 0 {
+        incomplete.push(format!(
+            "the last {unsigned_tail} records are not covered by a signed checkpoint"
+        ));
+    }
+    if !verifier.bodies_supplied && verifier.bodies.referenced > 0 {
+        incomplete.push(format!(
+            "{} bodies were not read",
+            verifier.bodies.referenced
+        ));
+    }
+    let only_versions = verifier
+        .breaks
+        .iter()
+        .all(|found| found.code == BreakCode::Version);
+    let verdict = match (verifier.breaks_total, only_versions, incomplete.is_empty()) {
+        (0, _, true) => Verdict::Verified,
+        (0, _, false) => Verdict::Incomplete,
+        (_, true, _) => Verdict::Unreadable,
+        (_, false, _) => Verdict::Failed,
+    };
+    Report {
+        verdict,
+        exit_code: verdict.exit_code(),
+        records: verifier.records,
+        first_seq: verifier.first_seq,
+        last_seq: verifier
+            .first_seq
+            .map(|_| verifier.expected.saturating_sub(1)),
+        head: verifier.head,
+        origins: verifier
+            .epochs
+            .iter()
+            .map(|epoch| epoch.origin.to_string())
+            .collect(),
+        sessions: verifier.sessions_total,
+        bodies: verifier.bodies,
+        checkpoints: verifier.checkpoints.agreed,
+        signed,
+        unsigned_tail,
+        first_bad_seq: verifier.first_bad,
+        notes: notes(&verifier),
+        limits: limits(&verifier, incomplete),
+        good: verifier.links.good,
+        failures: verifier.breaks,
+        failures_total: verifier.breaks_total,
+    }
+}
+
+fn notes(verifier: &super::Verifier) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some((first, count)) = verifier.clock_back {
+        notes.push(format!(
+            "the gateway's clock went back {count} times, first at record {first}"
+        ));
+    }
+    if verifier.breaks_total > verifier.breaks.len() as u64 {
+        notes.push(format!(
+            "only the first {} breaks are listed",
+            verifier.breaks.len()
+        ));
+    }
+    notes
+}
+
+fn limits(verifier: &super::Verifier, mut limits: Vec<String>) -> Vec<String> {
+    if !verifier.keys_given {
+        limits.push(
+            "the key was taken from the records themselves: that they were not rewritten as a whole is shown only by a key known from elsewhere"
+                .to_owned(),
+        );
+    }
+    match verifier.checkpoints.elsewhere {
+        None => limits.push(
+            "no checkpoint kept elsewhere was given: that nothing was cut off at the end, or rolled back, since the last signed checkpoint \
+             is shown only by one"
+                .to_owned(),
+        ),
+        Some(size) if size < verifier.expected => {
+            limits.push(format!("the last checkpoint kept elsewhere covers {size} records: a cut after those is not shown"));
+        }
+        Some(_) => {}
+    }
+    limits.push("that everything was recorded, and that what was recorded is true, no record of its own can show".to_owned());
+    limits
+}
