@@ -6,6 +6,7 @@ mod column;
 mod gateway;
 mod plugin;
 mod policy;
+mod resource;
 mod rule;
 mod tag;
 
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub(crate) use gateway::stays_here;
+pub(crate) use resource::stays_here;
 
 use super::gateway::Gateway;
 use super::policy::{Place, PolicySet};

@@ -8,4 +8,7 @@ pub mod gateway;
 pub mod load;
 pub mod policy;
 pub mod problem;
+pub mod schema;
+pub mod secret;
+pub mod watch;
 pub mod written;
