@@ -1,18 +1,73 @@
-//! x
+//! Finds the identifiers of the HIPAA Safe Harbor list in text and in field names. By rules alone: no model, no
+//! training data, the same answer every time.
+//!
+//! Numbers are found by patterns that the gateway runs natively; words (names, places, labels) are looked up in a
+//! lexicon inside the sandbox. It reports where and what; it never changes text, and it claims no more than the
+//! rules can know: what carries no mark (an unlabelled number, a rare name without a title) it can miss.
+
+mod checks;
+mod classify;
+mod kinds;
+mod patterns;
+mod settings;
+
 use almoner_plugin_sdk::prelude::*;
-struct Badge;
-impl Plugin for Badge {
-    type Settings = NoSettings;
+
+pub use kinds::Kind;
+pub use settings::{Profile, Settings};
+
+/// Longest span reported, in bytes: a postal address with unit, city and ZIP code. Streams hold back this much.
+const MAX_SPAN_BYTES: u32 = 256;
+
+/// The detector, configured.
+#[derive(Debug)]
+pub struct Phi {
+    settings: Settings,
+    checks: Vec<Option<patterns::Check>>,
+}
+
+impl Plugin for Phi {
+    type Settings = Settings;
+
     fn manifest() -> Manifest {
-        Manifest::new("badge", "1.0.0").emits(["phi.id.badge"])
+        Manifest::new("phi", env!("CARGO_PKG_VERSION"))
+            .description("Finds the identifiers of the HIPAA Safe Harbor list.")
+            .emits(Kind::ALL.map(Kind::name))
+            .max_span(MAX_SPAN_BYTES)
     }
-    fn configure(_: NoSettings) -> Result<Self, Vec<SettingsError>> {
-        Ok(Badge)
+
+    fn configure(settings: Settings) -> Result<Self, Vec<SettingsError>> {
+        let mistakes = settings.mistakes();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let declared = patterns::declared(&settings);
+        let checks = declared.into_iter().map(|(_, check)| check).collect();
+        Ok(Self { settings, checks })
     }
 }
-impl Detector for Badge {
+
+impl Detector for Phi {
     fn declare(&self) -> Declaration {
-        Declaration::patterns([Pattern::finding(r"\bB-\d{6}\b", 0, 60).context(["badge"], 95)])
+        let declared = patterns::declared(&self.settings);
+        Declaration::patterns(declared.into_iter().map(|(pattern, _)| pattern))
+            .appetite(Appetite::CellsWithHits)
+    }
+
+    fn classify(&self, _: &str, _: &str, fields: &[Field]) -> Result<Vec<FieldFinding>, Failure> {
+        Ok(classify::classify(&self.settings, fields))
+    }
+
+    fn detect(&self, _: &CallContext, batch: &Batch) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::new();
+        for hit in &batch.hits {
+            let Some(Some(check)) = self.checks.get(hit.pattern as usize) else { continue };
+            let Some(text) = batch.text(hit) else { continue };
+            let Some(_) = checks::confirmed(*check, text) else { continue };
+        }
+        findings.clear();
+        Ok(findings)
     }
 }
-export!(Detector, Badge);
+
+export!(Detector, Phi);
