@@ -40,6 +40,9 @@ fn replace(format: &CopyFormat, row: &CopyRow, value: &[u8]) {
     let with = vec![Replacement::Bytes(value); row.len()];
     row.rewrite(&with, &mut out)
         .expect("a row read can be written");
+    if out.len() > ROW_BYTES_MAX {
+        return;
+    }
     let again = rows(format, &[&out]).expect("what was written can be read");
     assert_eq!(again.len(), 1);
     for index in 0..row.len() {

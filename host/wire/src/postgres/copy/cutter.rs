@@ -25,6 +25,16 @@ enum LineBreak {
     CrLf,
 }
 
+impl LineBreak {
+    const fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Lf => b"\n",
+            Self::Cr => b"\r",
+            Self::CrLf => b"\r\n",
+        }
+    }
+}
+
 /// Cuts a COPY stream into rows.
 pub struct Cutter {
     format: Arc<CopyFormat>,
@@ -164,6 +174,7 @@ impl Cutter {
             content,
             cells,
             kind,
+            self.line_break.unwrap_or(LineBreak::Lf).bytes(),
         ))
     }
 

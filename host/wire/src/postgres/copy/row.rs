@@ -44,6 +44,8 @@ pub struct CopyRow {
     content: usize,
     cells: Vec<Cell>,
     kind: RowKind,
+    /// What the stream breaks lines with; the last row may lack it.
+    line_break: &'static [u8],
 }
 
 impl CopyRow {
@@ -53,6 +55,7 @@ impl CopyRow {
         content: usize,
         cells: Vec<Cell>,
         kind: RowKind,
+        line_break: &'static [u8],
     ) -> Self {
         Self {
             format,
@@ -60,6 +63,7 @@ impl CopyRow {
             content,
             cells,
             kind,
+            line_break,
         }
     }
 
@@ -112,7 +116,7 @@ impl CopyRow {
         if replacements.len() != self.cells.len() {
             return Err(CopyError::WrongCount);
         }
-        let mut kept = 0;
+        let (begin, mut kept) = (out.len(), 0);
         for (cell, with) in self.cells.iter().zip(replacements) {
             if matches!(with, Replacement::Keep) {
                 continue;
@@ -130,6 +134,10 @@ impl CopyRow {
             }
         }
         out.put_slice(self.raw.get(kept..).unwrap_or_default());
+        // A last row without a line break, become empty, would be no row.
+        if out.len() == begin && !self.raw.is_empty() {
+            out.put_slice(self.line_break);
+        }
         Ok(())
     }
 

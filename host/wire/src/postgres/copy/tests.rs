@@ -323,6 +323,20 @@ fn a_replacement_is_never_taken_for_null_or_the_end_marker() {
 }
 
 #[test]
+fn a_last_row_that_becomes_empty_stays_a_row() {
+    let format = CopyFormat::Csv(CsvFormat::default());
+    for (stream, written) in [
+        ("a", "\n"),
+        ("a\nb", "\n\n"),
+        ("a\rb", "\r\r"),
+        ("a\r\nb", "\r\n\r\n"),
+    ] {
+        let out = rewritten(&format, stream.as_bytes(), &[Replacement::Null]);
+        assert_eq!(out, written.as_bytes(), "{stream:?}");
+    }
+}
+
+#[test]
 fn a_rewrite_that_forgets_a_column_is_refused() {
     let rows = rows_of(&text(), [&b"a\tb\n"[..]]).unwrap();
     let mut out = BytesMut::new();
