@@ -17,6 +17,8 @@ mod rules;
 mod store;
 mod view;
 mod wait;
+#[cfg(test)]
+mod tests;
 
 pub use audited::AuditRecorder;
 pub use id::{ApprovalId, BadApprovalId};

@@ -462,7 +462,7 @@ mod tests {
         let text = rendered(|| {
             let resource = ResourceMetrics::register("ehr");
             let session = resource.session();
-            let _other = resource.session();
+            std::mem::forget(resource.session());
             drop(session);
             resource.exchange(Verdict::Deny);
             PhaseMetrics::register().spent(Phase::Mask, Duration::from_micros(80));
