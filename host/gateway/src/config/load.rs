@@ -9,7 +9,9 @@ mod policy;
 mod resource;
 mod rule;
 mod tag;
+mod users;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -20,9 +22,10 @@ pub(crate) use resource::stays_here;
 use super::gateway::Gateway;
 use super::policy::{Place, PolicySet};
 use super::problem::{ConfigErrors, Problem, shown};
+use super::users::User;
 
-/// Largest configuration file read, bytes: thousands of entries fit; a log or a dump put there by mistake does not.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Largest configuration file read, bytes: ten thousand users fit; a log or a dump put there by mistake does not.
+pub const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Most policy files in a folder, for the same reason.
 pub const POLICY_FILES_MAX: usize = 256;
 
@@ -32,6 +35,17 @@ pub fn gateway(path: &Path) -> Result<Gateway, ConfigErrors> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let folder = absolute.parent().unwrap_or(Path::new("/"));
     gateway::meant(&shown(path), &text, folder).map_err(ConfigErrors)
+}
+
+/// Reads the users file. Its permissions are the caller's to check.
+pub fn users(path: &Path) -> Result<BTreeMap<String, User>, ConfigErrors> {
+    let text = text(path).map_err(|problem| ConfigErrors(vec![problem]))?;
+    users_text(path, &text)
+}
+
+/// What a users file with this text means.
+pub(crate) fn users_text(path: &Path, text: &str) -> Result<BTreeMap<String, User>, ConfigErrors> {
+    users::meant(&shown(path), text).map_err(ConfigErrors)
 }
 
 /// Reads all policy files of a folder.

@@ -10,5 +10,6 @@ pub mod policy;
 pub mod problem;
 pub mod schema;
 pub mod secret;
+pub mod users;
 pub mod watch;
 pub mod written;
