@@ -9,6 +9,7 @@ use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 
 use super::*;
+use crate::postgres::{Direction, limits::AUTH_BYTES_MAX};
 
 fn backend() -> Decoder {
     Decoder::new(Limits::new(Direction::Backend, 1000))
@@ -83,20 +84,6 @@ fn an_oversize_message_is_refused_at_its_header() {
             declared: 3
         })
     );
-}
-
-#[test]
-fn limits_depend_on_direction_and_type() {
-    let frontend = Limits::new(Direction::Frontend, MESSAGE_BYTES_MAX);
-    assert_eq!(frontend.of(b'Q'), Ok(MESSAGE_BYTES_MAX));
-    assert_eq!(frontend.of(b'D'), Ok(FRONTEND_SMALL_BYTES_MAX));
-    assert_eq!(frontend.of(b'S'), Ok(4));
-    assert_eq!(frontend.of(b'p'), Ok(AUTH_BYTES_MAX));
-    assert_eq!(frontend.of(b'Z'), Err(WireError::UnknownTag { tag: b'Z' }));
-    let backend = Limits::new(Direction::Backend, MESSAGE_BYTES_MAX);
-    assert_eq!(backend.of(b'D'), Ok(MESSAGE_BYTES_MAX));
-    assert_eq!(backend.of(b'S'), Ok(BACKEND_SMALL_BYTES_MAX));
-    assert_eq!(backend.of(b'Q'), Err(WireError::UnknownTag { tag: b'Q' }));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod error;
 pub mod fields;
 pub mod frame;
 pub mod frontend;
+pub mod limits;
 mod read;
 pub mod row;
 pub mod scram;
@@ -28,8 +29,9 @@ mod write;
 pub use backend::Backend;
 pub use error::WireError;
 pub use fields::Fields;
-pub use frame::{Decoder, Direction, Frame, Limits, Run};
+pub use frame::{Decoder, Frame, Run};
 pub use frontend::Frontend;
+pub use limits::{Direction, Limits, MESSAGE_BYTES_MAX};
 pub use row::{DataRow, Replacement, RowWriter};
 pub use startup::{FirstBytes, Startup};
 

@@ -19,6 +19,9 @@ pub const STARTUP_BYTES_MAX: usize = 10_000;
 pub const CANCEL_KEY_BYTES_MIN: usize = 4;
 /// Longest key of a cancel request.
 pub const CANCEL_KEY_BYTES_MAX: usize = 256;
+/// Most parameters of a session. Drivers send fewer than twenty; each is compared
+/// with all before it, and a stranger shall not make that costly.
+pub const PARAMS_MAX: usize = 100;
 /// The only major version there is.
 pub const MAJOR: u16 = 3;
 /// The newest minor version understood here. A client that asks for a newer
@@ -210,7 +213,9 @@ fn params(reader: &mut Reader) -> Result<Vec<(Bytes, Bytes)>, WireError> {
         if name.is_empty() {
             return Ok(params);
         }
-        // Quadratic, over at most a few thousand names within the limit.
+        if params.len() == PARAMS_MAX {
+            return Err(invalid("it has over 100 parameters"));
+        }
         if params.iter().any(|(known, _)| *known == name) {
             return Err(invalid("a parameter is given twice"));
         }

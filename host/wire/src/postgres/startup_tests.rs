@@ -111,6 +111,19 @@ fn what_two_readers_could_take_for_two_things_is_refused() {
 }
 
 #[test]
+fn more_than_a_hundred_parameters_are_refused() {
+    let startup = |count| Startup::Session {
+        major: 3,
+        minor: 0,
+        params: (0..count)
+            .map(|index| (Bytes::from(format!("p{index}")), Bytes::new()))
+            .collect(),
+    };
+    assert!(decode(&encode(&startup(PARAMS_MAX))).unwrap().is_some());
+    assert!(decode(&encode(&startup(PARAMS_MAX + 1))).is_err());
+}
+
+#[test]
 fn a_newer_minor_version_is_passed_on_to_be_negotiated() {
     assert_eq!(
         decode(b"\0\0\0\x09\0\x03\x27\x0f\0"),

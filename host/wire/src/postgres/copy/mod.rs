@@ -13,6 +13,8 @@
 
 mod csv;
 mod cutter;
+#[cfg(test)]
+mod properties;
 mod row;
 #[cfg(test)]
 mod tests;
