@@ -1,0 +1,19 @@
+//! PostgreSQL end to end: a real server, the real binary, `psql`, tokio-postgres and bare sockets.
+//!
+//! One binary for all of them, since linking takes longer than most of these tests.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests state what they expect"
+)]
+
+mod alone;
+mod copy;
+mod login;
+mod malformed;
+mod masking;
+mod refusal;
+mod upstream;
