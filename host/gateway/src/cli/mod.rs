@@ -5,7 +5,9 @@
 //! own except `serve` and `demo`.
 
 pub mod check;
+pub mod config;
 pub mod output;
+mod password;
 pub mod schema;
 pub mod users;
 

@@ -5,6 +5,7 @@
 //! start; the policy folder (`*.toml`) is read again whenever it is saved.
 
 pub mod gateway;
+pub mod lint;
 pub mod load;
 pub mod policy;
 pub mod problem;
