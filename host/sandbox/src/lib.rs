@@ -8,7 +8,7 @@
 //! Host::new(HostSettings) -> Result<Host, HostError>                 self-test included; Clone
 //! host.load(&[u8]) -> Result<Arc<Plugin>, LoadError>                 compiles: call off the runtime's workers
 //! Plugin::{digest() -> &Digest, world() -> World, manifest() -> &Manifest, settings_schema() -> &str}
-//! host.configure(&Arc<Plugin>, &serde_json::Value, CallLimits) -> Result<Configured, SettingsErrors>
+//! host.configure(&Arc<Plugin>, &serde_json::Value, Grant { limits: CallLimits, words: WordSets }) -> Result<Configured, SettingsErrors>
 //! enum Configured { Guard(GuardPlugin), Approval(ApprovalPlugin), Detector(DetectorPlugin), Transformer(TransformerPlugin) }
 //!     each: plugin() -> &Arc<Plugin>, settings_digest() -> &Digest; Clone
 //! GuardPlugin::inspect(&self, &CallContext, &Operation).await -> Result<Verdict, Failure>
@@ -19,8 +19,61 @@
 //! DetectorSet::session(&self) -> DetectorSession                     owned by one gateway session
 //! DetectorSession::find(&mut self, &CallContext, &Batch<'_>).await -> Outcome { findings, failures }
 //! DetectorSet::classify(&self, target, protocol, &[Field]).await -> FieldOutcome { findings, failures }
-//! golden::Vectors::parse(&[u8]) -> Result<Vectors, GoldenError>; vectors.run(&Host, &Arc<Plugin>) -> Vec<Mismatch>   empty: passed
+//! golden::Vectors::parse(&[u8]) -> Result<Vectors, GoldenError>
+//! vectors.run(&Host, &Arc<Plugin>, &Grant) -> Vec<Mismatch>          empty: passed; blocking
 //! ```
 
-pub mod failure;
-pub mod types;
+mod approval;
+mod cache;
+mod component;
+mod configured;
+mod detector;
+mod digest;
+mod engine;
+mod failure;
+mod fold;
+mod gate;
+pub mod golden;
+mod guard;
+mod host;
+mod host_functions;
+mod instance;
+mod limits;
+mod manifest;
+mod needs;
+mod patterns;
+mod plugin;
+mod question;
+mod raw;
+mod reasons;
+mod selftest;
+mod session;
+mod threads;
+mod transformer;
+mod types;
+mod units;
+mod warm;
+mod words;
+
+pub use approval::ApprovalPlugin;
+pub use configured::{Configured, Grant, SettingsError, SettingsErrors};
+pub use detector::DetectorPlugin;
+pub use digest::Digest;
+pub use engine::Capacity;
+pub use failure::{BadOutput, Failure, Reported};
+pub use guard::GuardPlugin;
+pub use host::{Host, HostError, HostSettings, THREADS_DEFAULT};
+pub use host_functions::PseudonymKey;
+pub use limits::CallLimits;
+pub use manifest::{Manifest, ManifestError, OffsetUnit, SPAN_MAX};
+pub use patterns::PatternError;
+pub use plugin::{LoadError, Plugin, WASM_BYTES_MAX, World};
+pub use reasons::MESSAGE_BYTES_MAX;
+pub use selftest::SelfTestFailed;
+pub use session::{DetectorFailure, DetectorSession, DetectorSet, FieldOutcome, Outcome};
+pub use transformer::TransformerPlugin;
+pub use types::{
+    Answer, Assessment, Attr, Batch, CallContext, Direction, Field, FieldFinding, Finding, Found,
+    Operation, Payload, Reason, Requirement, UNVERIFIED, Usage, Verdict,
+};
+pub use words::WordSets;

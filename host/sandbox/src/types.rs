@@ -170,6 +170,18 @@ pub struct Operation {
     pub attrs: Vec<Attr>,
 }
 
+impl Operation {
+    /// Size of what a plugin has to read of it.
+    pub(crate) fn body_bytes(&self) -> usize {
+        let body = match &self.body {
+            Payload::Text(text) => text.len(),
+            Payload::Bytes(bytes) => bytes.len(),
+            Payload::None => 0,
+        };
+        body + self.facts.len()
+    }
+}
+
 impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Operation")
@@ -187,7 +199,7 @@ impl fmt::Debug for Operation {
 pub struct Reason {
     /// Declared by the plugin's manifest.
     pub code: String,
-    /// For people; at most [`crate::reasons::MESSAGE_BYTES_MAX`] bytes.
+    /// For people; at most [`crate::MESSAGE_BYTES_MAX`] bytes.
     pub message: String,
     /// Names by which the template was filled: (key, name).
     pub args: Vec<(String, String)>,
@@ -291,6 +303,13 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Cells in one batch; a batch with more is unverified as a whole.
+    pub const CELLS_MAX: usize = 65_536;
+    /// Bytes in one batch, or in one cell; a batch with more is unverified as a whole.
+    pub const BYTES_MAX: usize = 8 * 1024 * 1024;
+    /// A good size: up to this many bytes, a quick detector runs without a change of threads.
+    pub const BYTES_ADVISED: usize = crate::gate::INLINE_BYTES_MAX;
+
     /// An empty batch over these fields.
     pub fn new(direction: Direction, fields: impl Into<Cow<'a, [Field]>>) -> Self {
         Self {

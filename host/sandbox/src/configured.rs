@@ -1,0 +1,248 @@
+//! A plugin bound to settings and to what the operator grants it: the thing that is called.
+//!
+//! Settings were accepted by the plugin itself before any exchange sees it. A refusal later, in a fresh
+//! instance, is a failure like any other.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::approval::ApprovalPlugin;
+use crate::component::PolicyExports;
+use crate::detector::DetectorPlugin;
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::gate::SLICE;
+use crate::guard::GuardPlugin;
+use crate::host::Host;
+use crate::host_functions::Guest;
+use crate::instance::Instance;
+use crate::limits::CallLimits;
+use crate::plugin::{Plugin, SETUP_TIME};
+use crate::raw;
+use crate::transformer::TransformerPlugin;
+use crate::words::WordSets;
+
+/// Size of the settings as JSON text.
+const SETTINGS_BYTES_MAX: usize = 1024 * 1024;
+/// Errors shown of one refusal.
+const ERRORS_MAX: usize = 32;
+/// Characters shown of each.
+const ERROR_CHARS_MAX: usize = 512;
+
+/// What an operator grants a plugin.
+#[derive(Clone, Debug, Default)]
+pub struct Grant {
+    /// What each call may use.
+    pub limits: CallLimits,
+    /// Word sets it may ask.
+    pub words: WordSets,
+}
+
+/// One thing that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError {
+    /// JSON pointer (RFC 6901) into the settings.
+    pub pointer: String,
+    /// The plugin's words, for the operator who wrote the settings.
+    pub message: String,
+}
+
+/// Why a plugin cannot be bound to these settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsErrors {
+    /// The plugin refuses the settings.
+    #[error("the plugin refuses its settings: {}", list(.0))]
+    Refused(Vec<SettingsError>),
+    /// The settings are too large.
+    #[error("the settings are larger than {} KiB", SETTINGS_BYTES_MAX / 1024)]
+    TooLarge,
+    /// The plugin did not survive being asked.
+    #[error("the plugin could not validate its settings: {0}")]
+    Failed(#[from] Failure),
+    /// A declared pattern cannot be used.
+    #[error(transparent)]
+    Pattern(#[from] crate::patterns::PatternError),
+}
+
+fn list(errors: &[SettingsError]) -> String {
+    let one = |error: &SettingsError| format!("{}: {}", error.pointer, error.message);
+    errors.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A plugin ready to be called, by its world.
+#[derive(Clone, Debug)]
+pub enum Configured {
+    /// Judges actions.
+    Guard(GuardPlugin),
+    /// Judges whether approval is needed.
+    Approval(ApprovalPlugin),
+    /// Finds what must be masked.
+    Detector(DetectorPlugin),
+    /// Replaces what was found.
+    Transformer(TransformerPlugin),
+}
+
+impl Configured {
+    pub(crate) fn of(bound: Bound) -> Result<Self, SettingsErrors> {
+        Ok(match bound.plugin().code().policy {
+            PolicyExports::Guard { inspect } => Self::Guard(GuardPlugin { bound, inspect }),
+            PolicyExports::Approval { assess } => Self::Approval(ApprovalPlugin { bound, assess }),
+            PolicyExports::Transformer { transform } => {
+                Self::Transformer(TransformerPlugin { bound, transform })
+            }
+            PolicyExports::Detector { .. } => Self::Detector(DetectorPlugin::new(bound)?),
+        })
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        self.bound().plugin()
+    }
+
+    /// Of the settings as JSON text with sorted keys.
+    pub fn settings_digest(&self) -> &Digest {
+        self.bound().settings_digest()
+    }
+
+    fn bound(&self) -> &Bound {
+        match self {
+            Self::Guard(guard) => &guard.bound,
+            Self::Approval(approval) => &approval.bound,
+            Self::Detector(detector) => &detector.bound,
+            Self::Transformer(transformer) => &transformer.bound,
+        }
+    }
+}
+
+/// What all four have in common.
+#[derive(Clone)]
+pub(crate) struct Bound(Arc<Binding>);
+
+struct Binding {
+    host: Host,
+    plugin: Arc<Plugin>,
+    settings: String,
+    settings_digest: Digest,
+    grant: Grant,
+}
+
+impl Bound {
+    pub(crate) fn new(
+        host: &Host,
+        plugin: &Arc<Plugin>,
+        settings: &serde_json::Value,
+        grant: Grant,
+    ) -> Result<Self, SettingsErrors> {
+        let settings = settings.to_string();
+        if settings.len() > SETTINGS_BYTES_MAX {
+            return Err(SettingsErrors::TooLarge);
+        }
+        let bound = Self(Arc::new(Binding {
+            host: host.clone(),
+            plugin: Arc::clone(plugin),
+            settings_digest: Digest::of(settings.as_bytes()),
+            settings,
+            grant,
+        }));
+        bound.configured(SETUP_TIME)??;
+        Ok(bound)
+    }
+
+    pub(crate) fn plugin(&self) -> &Arc<Plugin> {
+        &self.0.plugin
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.0.host
+    }
+
+    pub(crate) fn settings_digest(&self) -> &Digest {
+        &self.0.settings_digest
+    }
+
+    pub(crate) fn limits(&self) -> &CallLimits {
+        &self.0.grant.limits
+    }
+
+    /// A fresh instance with its settings; `time` is for everything until [`Instance::begin`].
+    pub(crate) fn fresh(&self, time: Duration) -> Result<Instance, Failure> {
+        self.configured(time)?.map_err(|_| Failure::Settings)
+    }
+
+    fn configured(&self, time: Duration) -> Result<Result<Instance, SettingsErrors>, Failure> {
+        let Binding {
+            host,
+            plugin,
+            settings,
+            grant,
+            ..
+        } = self.0.as_ref();
+        let speaker = Arc::clone(&plugin.speaker);
+        let guest = Guest::new(
+            &grant.limits,
+            speaker,
+            grant.words.clone(),
+            host.0.pseudonyms.clone(),
+        );
+        let code = plugin.code();
+        let mut instance = Instance::new(&code.pre, guest, &grant.limits, time)?;
+        type Outcome = (Result<(), Vec<raw::SettingsError>>,);
+        let (outcome,): Outcome = instance.call(&code.configure, (settings.as_str(),))?;
+        Ok(outcome
+            .map(|()| instance)
+            .map_err(|errors| SettingsErrors::Refused(readable(errors))))
+    }
+
+    /// Runs a call that needs no state but a fresh instance: here if the plugin is quick, else, or again if
+    /// it turns out not to be, on the threads. `there` makes the call that owns its input.
+    pub(crate) async fn run<T, F>(
+        &self,
+        input_bytes: usize,
+        here: impl FnOnce(Duration) -> Result<T, Failure>,
+        there: impl FnOnce() -> F,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(Duration) -> Result<T, Failure> + Send + 'static,
+    {
+        let (gate, deadline) = (&self.plugin().gate, self.limits().deadline);
+        if gate.inline(input_bytes) {
+            match here(SLICE.min(deadline)) {
+                Err(Failure::Deadline) => gate.overran(),
+                answer => return answer,
+            }
+        }
+        let call = there();
+        let timed = move |time| {
+            let start = Instant::now();
+            (call(time), start.elapsed())
+        };
+        let (answer, took) = self.host().0.threads.run(gate, deadline, timed).await?;
+        gate.took(took);
+        answer
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("plugin", &self.0.plugin)
+            .field("settings", &self.0.settings_digest)
+            .finish_non_exhaustive()
+    }
+}
+
+fn readable(errors: Vec<raw::SettingsError>) -> Vec<SettingsError> {
+    let plain = |text: String| {
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(ERROR_CHARS_MAX)
+            .collect()
+    };
+    let one = |raw::SettingsError { pointer, message }| SettingsError {
+        pointer: plain(pointer),
+        message: plain(message),
+    };
+    errors.into_iter().take(ERRORS_MAX).map(one).collect()
+}
