@@ -248,6 +248,36 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_the_documentation_are_accepted() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let docs = std::fs::read_to_string(docs).unwrap();
+        let examples: Vec<&str> = docs
+            .split("```toml\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().unwrap())
+            .collect();
+        let [config, policy, users_file] = examples.as_slice() else {
+            unreachable!("the documentation shows one example of each document")
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            dir.path().join(name)
+        };
+        assert_eq!(
+            gateway(&write("almoner.toml", config))
+                .unwrap()
+                .resources
+                .len(),
+            1
+        );
+        std::fs::remove_file(dir.path().join("almoner.toml")).unwrap();
+        assert_eq!(users(&write("users.txt", users_file)).unwrap().len(), 2);
+        write("10.toml", policy);
+        assert_eq!(policies(dir.path()).unwrap().rules.len(), 1);
+    }
+
+    #[test]
     fn the_digest_depends_on_names_and_contents_and_nothing_else() {
         let files = |files: &[(&str, &str)]| PolicyFiles {
             dir: PathBuf::from("/anywhere"),

@@ -159,7 +159,7 @@ pub struct TreatmentChoice {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Treatment {
-    /// A tag that names the kind: [ssn].
+    /// A tag that names the kind: [SSN].
     Redact,
     /// All but the last four letters or digits hidden.
     Last4,
