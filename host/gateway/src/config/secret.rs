@@ -102,24 +102,22 @@ pub enum SecretError {
     },
 }
 
-impl SecretSource {
-    /// Fetches the secret. Bounded in size and, for commands, in time.
-    pub async fn fetch(&self) -> Result<Secret, SecretError> {
-        match self {
-            Self::File(path) => {
-                warn_of_permissions(path);
-                let path = path.clone();
-                let from = path.display().to_string();
-                let read = tokio::task::spawn_blocking(move || file(&path)).await;
-                let cancelled = |_| SecretError::Unusable { from: from.clone() };
-                first_line(&read.map_err(cancelled)??, &from)
-            }
-            Self::Env(name) => {
-                let value = std::env::var_os(name).ok_or_else(|| SecretError::Env(name.clone()))?;
-                first_line(value.as_encoded_bytes(), name)
-            }
-            Self::Command(words) => command(words, COMMAND_DURATION_MAX).await,
+/// Fetches a secret from its source. Bounded in size and, for commands, in time.
+pub async fn fetch(source: &SecretSource) -> Result<Secret, SecretError> {
+    match source {
+        SecretSource::File(path) => {
+            warn_of_permissions(path);
+            let path = path.clone();
+            let from = path.display().to_string();
+            let read = tokio::task::spawn_blocking(move || file(&path)).await;
+            let cancelled = |_| SecretError::Unusable { from: from.clone() };
+            first_line(&read.map_err(cancelled)??, &from)
         }
+        SecretSource::Env(name) => {
+            let value = std::env::var_os(name).ok_or_else(|| SecretError::Env(name.clone()))?;
+            first_line(value.as_encoded_bytes(), name)
+        }
+        SecretSource::Command(words) => command(words, COMMAND_DURATION_MAX).await,
     }
 }
 
@@ -260,17 +258,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pw");
         std::fs::write(&path, "hunter2\r\nsecond line\n").unwrap();
-        let secret = SecretSource::File(path.clone()).fetch().await.unwrap();
+        let secret = fetch(&SecretSource::File(path.clone())).await.unwrap();
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(format!("{secret:?}"), "Secret(..)");
         std::fs::write(&path, "\n").unwrap();
-        let refused = SecretSource::File(path.clone()).fetch().await.unwrap_err();
+        let refused = fetch(&SecretSource::File(path.clone())).await.unwrap_err();
         assert!(matches!(refused, SecretError::Unusable { .. }));
         std::fs::write(&path, vec![b'x'; SECRET_BYTES_MAX + 1]).unwrap();
-        let refused = SecretSource::File(path).fetch().await.unwrap_err();
+        let refused = fetch(&SecretSource::File(path)).await.unwrap_err();
         assert!(matches!(refused, SecretError::Large { .. }));
-        let refused = SecretSource::File(dir.path().to_owned())
-            .fetch()
+        let refused = fetch(&SecretSource::File(dir.path().to_owned()))
             .await
             .unwrap_err();
         assert!(
@@ -294,13 +291,13 @@ mod tests {
     async fn a_command_is_run_without_a_shell_and_must_succeed() {
         let echo = ["echo", "a; $b"].map(str::to_owned).to_vec();
         assert_eq!(
-            SecretSource::Command(echo).fetch().await.unwrap().expose(),
+            fetch(&SecretSource::Command(echo)).await.unwrap().expose(),
             "a; $b"
         );
-        let refused = shell("echo hunter2; exit 3").fetch().await.unwrap_err();
+        let refused = fetch(&shell("echo hunter2; exit 3")).await.unwrap_err();
         assert!(matches!(refused, SecretError::Status { .. }), "{refused}");
         assert!(!refused.to_string().contains("hunter2"));
-        let refused = shell("yes").fetch().await.unwrap_err();
+        let refused = fetch(&shell("yes")).await.unwrap_err();
         assert!(matches!(refused, SecretError::Large { .. }), "{refused}");
     }
 
@@ -328,14 +325,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_variable_that_is_not_set_is_named() {
-        let refused = SecretSource::Env("ALMONER_NOT_SET".into())
-            .fetch()
+        let refused = fetch(&SecretSource::Env("ALMONER_NOT_SET".into()))
             .await
             .unwrap_err();
         assert!(refused.to_string().contains("ALMONER_NOT_SET"));
         assert!(
-            !SecretSource::Env("PATH".into())
-                .fetch()
+            !fetch(&SecretSource::Env("PATH".into()))
                 .await
                 .unwrap()
                 .expose()

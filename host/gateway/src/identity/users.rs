@@ -81,7 +81,7 @@ impl Users {
     }
 
     /// Looks a login name up.
-    pub fn find(&self, name: &str) -> Login {
+    pub fn login(&self, name: &str) -> Login {
         let users = self.current();
         let known = users.by_name.get(name).filter(|user| !user.disabled);
         match known.and_then(|user| Some((user, user.verifier.clone()?))) {
@@ -116,7 +116,7 @@ impl Users {
         let Login {
             principal,
             verifier,
-        } = self.find(name);
+        } = self.login(name);
         let stored = verifier.to_postgres();
         // A mock has no salt to read; any salt costs the same time.
         let salt = stored
@@ -317,7 +317,7 @@ mod tests {
     fn a_name_that_does_not_exist_looks_like_one_that_does() {
         let (_dir, path) = written(&(entry("joy", "pw", "") + "[[user]]\nname = \"empty\"\n"));
         let challenge = |users: &Users, name: &str| {
-            let login = users.find(name);
+            let login = users.login(name);
             assert_eq!(login.principal.is_some(), name == "joy");
             let first = AwaitFirst::new(login.verifier, Binding::None);
             let (_, challenge) = first
