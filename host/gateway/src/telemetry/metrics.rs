@@ -138,6 +138,14 @@ pub enum Door {
 
 impl Door {
     const ALL: [(Self, &str); 2] = [(Self::Postgres, "postgres"), (Self::Admin, "admin")];
+
+    /// As records and metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// What is counted for one resource. The name is the configuration's.
