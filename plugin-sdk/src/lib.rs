@@ -42,6 +42,9 @@ mod settings;
 mod transformer;
 mod types;
 
+#[cfg(all(feature = "emulate", not(target_arch = "wasm32")))]
+pub mod emulate;
+
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;

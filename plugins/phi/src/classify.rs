@@ -147,6 +147,11 @@ const DATE_TYPES: &[&str] = &["date", "timestamp*", "datetime*", "instant"];
 /// Confidence of a date type alone: clinical databases date everything, audit columns included.
 const DATE_TYPE_CONFIDENCE: u8 = 60;
 
+/// Whether the field holds names of people.
+pub(crate) fn is_name(field: &Field) -> bool {
+    matches!(kind_of(field), Some((Kind::Name, _)))
+}
+
 fn kind_of(field: &Field) -> Option<(Kind, u8)> {
     let words = words(&field.path);
     let container = self::words(&field.container);

@@ -8,8 +8,17 @@
 mod checks;
 mod classify;
 mod kinds;
+mod labels;
+mod lexicon;
+mod names;
+mod page;
 mod patterns;
+mod places;
 mod settings;
+mod token;
+mod words;
+
+use std::collections::HashSet;
 
 use almoner_plugin_sdk::prelude::*;
 
@@ -23,7 +32,10 @@ const MAX_SPAN_BYTES: u32 = 256;
 #[derive(Debug)]
 pub struct Phi {
     settings: Settings,
-    checks: Vec<Option<patterns::Check>>,
+    /// Words that operators know to be no names, in lower case.
+    allowed: HashSet<String>,
+    /// What each declared pattern's hits need; `None` for those that are findings by themselves.
+    checks: Vec<Option<(Kind, patterns::Check)>>,
 }
 
 impl Plugin for Phi {
@@ -42,8 +54,16 @@ impl Plugin for Phi {
             return Err(mistakes);
         }
         let declared = patterns::declared(&settings);
-        let checks = declared.into_iter().map(|(_, check)| check).collect();
-        Ok(Self { settings, checks })
+        let check = |(pattern, check): (Pattern, Option<patterns::Check>)| {
+            Some((*Kind::ALL.get(pattern.kind as usize)?, check?))
+        };
+        let checks = declared.into_iter().map(check).collect();
+        let allowed = settings.allow.iter().map(|word| word.to_lowercase()).collect();
+        Ok(Self {
+            settings,
+            allowed,
+            checks,
+        })
     }
 }
 
@@ -61,11 +81,22 @@ impl Detector for Phi {
     fn detect(&self, _: &CallContext, batch: &Batch) -> Result<Vec<Finding>, Failure> {
         let mut findings = Vec::new();
         for hit in &batch.hits {
-            let Some(Some(check)) = self.checks.get(hit.pattern as usize) else { continue };
-            let Some(text) = batch.text(hit) else { continue };
-            let Some(_) = checks::confirmed(*check, text) else { continue };
+            let checked = self.checks.get(hit.pattern as usize).copied().flatten();
+            if let Some((kind, check)) = checked
+                && let Some(text) = batch.text(hit)
+                && let Some(confidence) = checks::confirmed(check, text)
+            {
+                let Hit { cell, start, end, .. } = *hit;
+                findings.push(Finding {
+                    cell,
+                    start,
+                    end,
+                    kind: kind.index(),
+                    confidence,
+                });
+            }
         }
-        findings.clear();
+        words::Examiner::new(&self.settings, &self.allowed).examine(batch, &mut findings);
         Ok(findings)
     }
 }

@@ -32,9 +32,7 @@ pub(crate) fn declared(settings: &Settings) -> Vec<(Pattern, Option<Check>)> {
     (ROWS.iter())
         .filter(|row| row.role.checks_words() || settings.reports(row.kind))
         .map(|row| row.pattern(settings))
-        .filter(|(pattern, check)| {
-            check.is_some() || pattern.confidence.max(pattern.with_context) >= threshold
-        })
+        .filter(|(pattern, check)| check.is_some() || pattern.with_context >= threshold)
         .collect()
 }
 
@@ -111,11 +109,11 @@ const ROWS: &[Row] = &[
         r"(?-u:\b)[A-Za-z0-9](?-u:[A-Za-z0-9._%+'-]{0,63})(?: ?@ ?|\(at\)|\[at\]| at )(?:[A-Za-z0-9-]{1,63}(?:\.| ?\(dot\) ?|\[dot\])){1,5}[A-Za-z]{2,24}(?-u:\b)",
         95,
     ),
-    find(Kind::Url, r#"(?i-u:\b(?:https?|s?ftps?|file|wss?)://[^\s<>"'\x00-\x1f]{1,200})"#, 95),
-    find(Kind::Url, r#"(?i-u:\bwww[0-9]?\.[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?:/[^\s<>"']{0,150})?)"#, 90),
+    find(Kind::Url, r#"(?i-u:\b(?:https?|s?ftps?|file|wss?)://[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{1,200})"#, 95),
+    find(Kind::Url, r#"(?i-u:\bwww[0-9]?\.[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?:/[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{0,150})?)"#, 90),
     find(
         Kind::Url,
-        r#"(?i-u:\b[a-z0-9](?:[a-z0-9-]{0,62}\.){1,4}(?:com|org|net|edu|gov|info|health|io|co\.uk|es|de|fr|eu|us|biz|app|online)\b(?:/[^\s<>"']{0,150})?)"#,
+        r#"(?i-u:\b[a-z0-9](?:[a-z0-9-]{0,62}\.){1,4}(?:com|org|net|edu|gov|info|health|io|co\.uk|es|de|fr|eu|us|biz|app|online)\b(?:/[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{0,150})?)"#,
         70,
     ),
     find(
