@@ -18,6 +18,7 @@ pub struct Psql {
     password: String,
     database: String,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 /// What one run printed and how it ended.
@@ -52,6 +53,7 @@ impl Psql {
             password: password.into(),
             database: database.into(),
             environment: Vec::new(),
+            arguments: Vec::new(),
         }
     }
 
@@ -59,6 +61,13 @@ impl Psql {
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with further arguments on the command line, such as `--csv`.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 
@@ -126,6 +135,7 @@ impl Psql {
             "-d",
             &self.database,
         ]);
+        command.args(&self.arguments);
         command
             .env("PGPASSWORD", &self.password)
             .env("PGCONNECT_TIMEOUT", "10")

@@ -1,0 +1,59 @@
+//! Step 4: a policy file is edited, and a session that is already open obeys.
+
+use std::fs;
+use std::time::Duration;
+
+use almoner_stage::PsqlSession;
+use almoner_stage::wait::wait_until;
+
+use super::super::narrator::Narrator;
+use super::super::scene::{Scene, TREATMENTS_FILE};
+use super::super::{DemoError, Result};
+use super::expect;
+
+const STEP: &str = "4";
+const LIMIT: Duration = Duration::from_secs(20);
+/// A saved policy is in force within a second; this is patience with a busy machine.
+const RELOAD_LIMIT: Duration = Duration::from_secs(10);
+const PHONES: &str = "SELECT ward, phone FROM patients ORDER BY patient_id LIMIT 3;";
+const EDIT: &str = "
+# Nurses call families back: they see the last four digits.
+[[treatment]]
+kind = \"phi.phone\"
+groups = [\"nurses\"]
+use = \"last4\"
+";
+
+pub(super) fn tell(narrator: &Narrator, scene: &Scene) -> Result<()> {
+    narrator.heading("4  The policy changes, and a session that is already open obeys")?;
+    narrator.command(&format!("psql {}", scene.address(super::ASSISTANT)))?;
+    let mut session = scene.assistant().session()?;
+    ask(narrator, &mut session, "[PHONE]")?;
+
+    let file = scene.gateway.policy_folder().join(TREATMENTS_FILE);
+    let before = fs::read_to_string(&file).map_err(|source| DemoError::Io {
+        doing: "reading a policy file",
+        source,
+    })?;
+    narrator.say("The privacy officer adds four lines to a policy file, in another terminal:")?;
+    narrator.command(&format!("cat >> {} <<'END'{EDIT}END", file.display()))?;
+    scene
+        .gateway
+        .save_policy(TREATMENTS_FILE, &(before + EDIT))?;
+
+    narrator
+        .say("Nobody restarts or reconnects anything. The same session, the same statement:")?;
+    wait_until(RELOAD_LIMIT, || {
+        let answer = session.ask(PHONES, LIMIT).ok()?;
+        (!answer.contains("[PHONE]")).then_some(())
+    });
+    ask(narrator, &mut session, "*")?;
+    narrator.mark("In force within a second of saving, for every session. A file with a mistake in it changes nothing.")
+}
+
+fn ask(narrator: &Narrator, session: &mut PsqlSession, part: &str) -> Result<()> {
+    narrator.typed(PHONES)?;
+    let answer = session.ask(PHONES, LIMIT)?;
+    narrator.printed(&answer)?;
+    expect(STEP, &answer, part)
+}
