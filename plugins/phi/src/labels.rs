@@ -85,6 +85,7 @@ const LABELS: &[(&[&str], Kind, Says)] = &[
     (&["plan", "number"], Kind::Plan, Clearly),
     (&["plan"], Kind::Plan, Perhaps),
     (&["beneficiary"], Kind::Plan, Perhaps),
+    (&["ins"], Kind::Plan, Perhaps),
     (&["medicare"], Kind::Plan, Perhaps),
     (&["medicaid"], Kind::Plan, Perhaps),
     (&["aetna"], Kind::Plan, Perhaps),
@@ -206,6 +207,20 @@ const CONNECTORS: &[&str] = &[
     "nº", "n", "policy", "member", "ending", "in", "with",
 ];
 
+/// "on 7/29", "since 3/4": month and day after a word that says when. A score such as "pain at 7/10" has none.
+pub(crate) fn short_date(page: &Page<'_>, index: usize) -> Option<Span> {
+    let when = ["on", "since", "until", "till", "dated", "through", "by", "from", "before", "after"];
+    let number = |at: usize| page.at(at).filter(|t| t.shape == Shape::Number).and_then(|_| page.text_at(at).parse::<u32>().ok());
+    let told = index > 0 && page.is_one_of(index - 1, &when) && page.continues(index);
+    if !told || !page.is_mark(index + 1, b'/') || page.is_mark(index + 3, b'/') {
+        return None;
+    }
+    let (month, day) = (number(index)?, number(index + 2)?);
+    let fits = (1..=12).contains(&month) && (1..=31).contains(&day) || (1..=31).contains(&month) && (1..=12).contains(&day);
+    let tight = (index + 1..=index + 2).all(|i| page.at(i).is_some_and(|t| t.gap == Gap::Tight));
+    (fits && tight).then(|| page.span(index, index + 3, Kind::Date, 60)).flatten()
+}
+
 /// Tokens between a label and its value at most.
 const CONNECTORS_MAX: usize = 6;
 
@@ -236,7 +251,11 @@ fn value(page: &Page<'_>, at: usize, kind: Kind, says: Says) -> Option<Span> {
             Shape::Mark(b':' | b'#' | b'=') => sign = true,
             Shape::Mark(b'(' | b'[' | b'.' | b'-' | b'"' | b'\'' | 0) => {}
             Shape::Mark(_) => return None,
-            Shape::Lower | Shape::Title | Shape::Upper if page.is_one_of(next, CONNECTORS) => {
+            // In capitals only what is no code: "IN-789012" begins with one.
+            Shape::Lower | Shape::Title | Shape::Upper
+                if page.is_one_of(next, CONNECTORS)
+                    && (token.shape != Shape::Upper || page.is_one_of(next, &["no", "id", "number", "num"])) =>
+            {
                 sign |= !page.is_one_of(next, &["is", "was", "of", "in", "with", "ending", "policy", "member", "n"]);
             }
             _ => break,

@@ -6,7 +6,7 @@
 use crate::{
     Kind,
     lexicon::{
-        CALENDAR, CITY, CUE, EPONYM, FACILITY, FACILITY_MOD, FACILITY_TAIL, GENERATION, GIVEN,
+        Flags, CALENDAR, CITY, CUE, EPONYM, FACILITY, FACILITY_MOD, FACILITY_TAIL, GENERATION, GIVEN,
         GIVEN_WORD, HONORIFIC, INSURER, KIN, MEDICAL_NOUN, NAME_LABEL, PARTICLE, POSTNOMINAL,
         STATE, STOP, STREET, SURNAME,
     },
@@ -39,6 +39,7 @@ pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
         Shape::Initial => from_initial(page, index),
         Shape::Upper => from_upper(page, index),
         Shape::Title => from_title(page, index),
+        Shape::Lower => from_lower(page, index),
         _ => None,
     };
     found.or_else(|| announced(page, index, token))
@@ -61,6 +62,10 @@ fn from_title(page: &Page<'_>, index: usize) -> Option<Span> {
     let token = page.at(index)?;
     if !token.is(GIVEN | GIVEN_WORD | SURNAME) {
         return from_unknown(page, index);
+    }
+    // "North Carolina"
+    if index > 0 && page.phrase(index - 1, STATE).is_some_and(|(end, _)| end > index) {
+        return None;
     }
     let run = run(page, index, false)?;
     let ambiguous = token.is(GIVEN_WORD) || token.is(STOP);
@@ -111,14 +116,31 @@ fn from_given(page: &Page<'_>, index: usize, run: Run) -> Option<u8> {
     })
 }
 
+/// "patricia smith": in lower case both must be known, and neither an ordinary word.
+fn from_lower(page: &Page<'_>, index: usize) -> Option<Span> {
+    let plain = STOP | GIVEN_WORD | MEDICAL_NOUN | EPONYM | KIN | STREET | FACILITY | PARTICLE | CALENDAR;
+    let named = |at: usize, what: Flags| page.at(at).is_some_and(|t| t.shape == Shape::Lower && t.is(what) && !t.is(plain));
+    if !named(index, GIVEN) {
+        return None;
+    }
+    let initial = usize::from(page.text_at(index + 1).len() == 1 && page.at(index + 1)?.is_word());
+    let last = index + 1 + initial + usize::from(initial == 1 && page.is_mark(index + 2, b'.'));
+    (named(last, SURNAME) && page.continues(last))
+        .then(|| page.span(index, last + 1, Kind::Name, 65))
+        .flatten()
+}
+
 /// Capitalised words that no list knows, where two or more stand together, or one with an initial.
 fn from_unknown(page: &Page<'_>, index: usize) -> Option<Span> {
     let token = page.at(index)?;
-    if !is_unknown(token) || page.starts_sentence(index) && !page.strict {
+    if !is_unknown(token) {
         return None;
     }
     let run = run(page, index, false)?;
     let sure = match run {
+        // "Janka M. Szász": the shape alone.
+        Run { words: 2.., initials: 1.., .. } => 75,
+        _ if page.starts_sentence(index) && !page.strict => return None,
         Run { words: 2.., givens, surnames, .. } if givens + surnames > 0 => 65,
         Run { initials: 1.., .. } if ends_with_dot(page, run.end) => 60,
         Run { words: 2..4, .. } if page.strict => 55,
@@ -189,8 +211,11 @@ fn after_honorific(page: &Page<'_>, index: usize) -> Option<Span> {
         return None;
     }
     let clear = ["mr", "mrs", "ms", "dr", "dra", "prof", "sra", "srta", "sr", "mx"];
-    let clear = clear.iter().any(|w| w.eq_ignore_ascii_case(word)) && token.shape != Shape::Lower;
+    let clear = clear.iter().any(|w| w.eq_ignore_ascii_case(word)) && (token.shape != Shape::Lower || dot);
     let name = page.at(next)?;
+    if clear && dot && name.shape == Shape::Lower && name.is(GIVEN | SURNAME) && !name.is(STOP) {
+        return page.span(index, next + 1, Kind::Name, 80);
+    }
     let run = run(page, next, name.shape == Shape::Upper && name.is(SURNAME | GIVEN))?;
     let known = run.givens + run.surnames > 0;
     let sure = match (clear, known) {

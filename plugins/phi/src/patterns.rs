@@ -7,7 +7,7 @@
 
 use almoner_plugin_sdk::Pattern;
 
-use crate::{Kind, Profile, Settings};
+use crate::{Kind, Settings};
 
 /// What `detect` does with a candidate of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) fn declared(settings: &Settings) -> Vec<(Pattern, Option<Check>)> {
     let threshold = settings.threshold();
     (ROWS.iter())
         .filter(|row| row.role.checks_words() || settings.reports(row.kind))
-        .map(|row| row.pattern(settings))
+        .map(Row::pattern)
         .filter(|(pattern, check)| check.is_some() || pattern.with_context >= threshold)
         .collect()
 }
@@ -55,7 +55,7 @@ const SSN_WORDS: &[&str] = &[
 ];
 const PHONE_WORDS: &[&str] = &[
     "phone", "tel", "telephone", "cell", "mobile", "call", "called", "contact", "fax", "pager", "ext", "reach",
-    "teléfono", "telefono", "móvil", "movil", "tlf", "tfno", "number is", "home", "work", "whatsapp", "text",
+    "teléfono", "telefono", "móvil", "movil", "tlf", "tfno", "whatsapp", "dial", "answering", "phones",
 ];
 const NPI_WORDS: &[&str] = &["npi", "national provider", "provider id", "provider number", "upin"];
 const ZIP_WORDS: &[&str] = &[
@@ -72,10 +72,17 @@ const BIRTH_WORDS: &[&str] = &[
 ];
 const FAX_WORDS: &[&str] = &["fax", "facsimile", "telefax"];
 
-// Words of months, in English and Spanish, long or short.
+// Words of months, in English and Spanish, long or short. "May" and "March" are verbs unless they have a capital.
 macro_rules! months {
     () => {
-        "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|enero|febrero|marzo|abril|mayo|junio|julio|agosto|se[pt]t?iembre|octubre|noviembre|diciembre|ene|abr|ago|dic)"
+        "(?:jan(?:uary)?|feb(?:ruary)?|mar|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|(?-i:M(?:ay|AY|arch|ARCH))|enero|febrero|marzo|abril|mayo|junio|julio|agosto|se[pt]t?iembre|octubre|noviembre|diciembre|ene|abr|dic)"
+    };
+}
+
+// The day of a month, the longer forms first.
+macro_rules! day {
+    () => {
+        "(?:3[01]|[12][0-9]|0?[1-9])"
     };
 }
 
@@ -87,14 +94,18 @@ const ROWS: &[Row] = &[
     // NANP numbers: area code in parentheses, or three groups with separators; country code and extension optional.
     find(
         Kind::Phone,
-        r"(?i-u:(?:\+?1[-. ]{0,2})?(?:\([0-9]{3}\)[-. ]{0,2}|\b[0-9]{3} ?[-./] ?|\b[2-9][0-9]{2} )[0-9]{3} ?[-. ] ?[0-9]{4}\b(?:[ ,]{1,2}(?:x|ext\.?|extension) ?[0-9]{1,6}\b)?)",
+        r"(?i-u:(?:(?:\+|\b00)?1[-. ]{0,2})?(?:\([0-9]{3}\)[-. ]{0,2}|\b[0-9]{3} ?[-./] ?|\b[2-9][0-9]{2} )[0-9]{3} ?[-. ] ?[0-9]{4}(?:[ ,]{0,2}(?:x|ext\.?|extension) ?[0-9]{1,6})?\b)",
         85,
     ),
-    find(Kind::Phone, r"\+(?-u:[0-9]{1,3}[-. /]{0,2}(?:\([0-9]{1,4}\)[-. /]{0,2})?[0-9]{1,4}(?:[-. /]{0,2}[0-9]{1,4}){1,5}\b)", 80),
-    near(Kind::Phone, r"(?-u:\b)[0-9]{3}[-. ][0-9]{4}(?-u:\b)", 20, PHONE_WORDS, 80),
+    // With a country code, or with an area code in parentheses.
+    find(
+        Kind::Phone,
+        r"(?-u:(?:\+[0-9]{1,3}|\b00[1-9][0-9]{0,2}|\([0-9]{2,5}\))[-. /]{0,2}(?:\([0-9]{1,4}\)[-. /]{0,2})?[0-9]{1,5}(?:[-. /]{0,2}[0-9]{2,6}){1,5}\b)",
+        80,
+    ),
     near(Kind::Phone, r"(?-u:\b)[0-9]{10,11}(?-u:\b)", 20, PHONE_WORDS, 85),
-    // National numbers in pairs or threes (Europe, Latin America) and with a leading zero.
-    near(Kind::Phone, r"(?-u:\b)[0-9]{2,4}(?:[-. /][0-9]{2,4}){2,4}(?-u:\b)", 20, PHONE_WORDS, 80),
+    // National numbers in groups: 555-1234, 91 456 78 90, 024 971 50 30.
+    near(Kind::Phone, r"(?-u:\b)[0-9]{2,4}(?:[-. ][0-9]{2,6}){1,4}(?-u:\b)", 20, PHONE_WORDS, 80),
     find(Kind::Phone, r"(?-u:\b)0[0-9]{1,4}[-. /][0-9]{3,4}[-. ]?[0-9]{3,5}(?-u:\b)", 60),
     find(Kind::Phone, r"(?-u:\b)(?:1[-. ])?8(?:00|88|77|66|55|44|33)[-. ][0-9]{3}[-. ][0-9A-Z]{4}(?-u:\b)", 80),
     near(
@@ -142,51 +153,37 @@ const ROWS: &[Row] = &[
     find(Kind::Id, r"(?i-u:\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)", 75),
     // --- places ---
     near(Kind::Zip, r"(?-u:\b)[0-9]{5}(?:-[0-9]{4})?(?-u:\b)", 15, ZIP_WORDS, 90),
-    find(Kind::Address, r"(?i-u:\bp\.? ?o\.? box [0-9]{1,7}\b)", 95),
+    find(Kind::Address, r"(?i-u:\b(?:p\.? ?o\.? box|(?:psc|cmr|unit) [0-9]{1,5},? box) [0-9]{1,7}\b(?:\s{1,2}(?:apo|fpo|dpo),? a[aep] [0-9]{5}\b)?)", 95),
     // --- dates: month and day, or month and year; never the year alone ---
     find(
         Kind::Date,
         concat!(
-            r"(?i-u:\b", months!(), r"\.?[ -]{1,2}(?:the )?[0-3]?[0-9](?:st|nd|rd|th)?\b(?:(?:,? {1,2}|-|,)(?:of )?(?:'[0-9]{2}|[0-9]{4})\b)?)"
+            r"(?i-u:\b", months!(), r"\.?(?:[ -]{1,2}(?:the )?", day!(),
+            r"(?:st|nd|rd|th)?\b(?:(?:,? {1,2}|-|,)(?:of )?(?:'[0-9]{2}|[0-9]{4})\b)?|(?:,? {1,2}|[-/])(?:of |del? )?(?:'[0-9]{2}|(?:19|20)[0-9]{2})\b))"
         ),
         90,
     ),
     find(
         Kind::Date,
         concat!(
-            r"(?i-u:\b(?:the )?[0-3]?[0-9](?:st|nd|rd|th)?[ -./]{1,2}(?:of |day of |de )?", months!(),
-            r"\.?\b(?:(?:,? {1,2}|[-./]|,)(?:of |del? )?(?:'?[0-9]{2}|[0-9]{4})\b)?)"
+            r"(?i-u:\b(?:the )?", day!(), r"(?:st|nd|rd|th)?[ -./]{1,2}(?:of |day of |de )?(?:", months!(),
+            r"|ago)\.?\b(?:(?:,? {1,2}|[-./]|,)(?:of |del? )?(?:'?[0-9]{2}|[0-9]{4})\b)?)"
         ),
         90,
     ),
+    // 03/14/2023, 14.3.2023, 2023-03-14T09:30:00Z, 03/2023: month and day in either order, one separator.
     find(
         Kind::Date,
-        concat!(r"(?i-u:\b", months!(), r"\.?(?:,? {1,2}|[-/])(?:of |del? )?(?:'[0-9]{2}|(?:19|20)[0-9]{2})\b)"),
-        85,
-    ),
-    // 03/14/2023, 14.3.23, 3-14-2023: month and day in either order, one separator.
-    find(
-        Kind::Date,
-        r"(?-u:\b(?:[0-2]?[0-9]|3[01]) ?/ ?(?:[0-2]?[0-9]|3[01]) ?/ ?(?:[0-9]{4}|[0-9]{2})\b)",
+        concat!(
+            r"(?-u:\b(?:", day!(), " ?/ ?", day!(), r" ?/ ?(?:[0-9]{4}|[0-9]{2})|", day!(), "-", day!(), r"-(?:19|20)[0-9]{2}|",
+            day!(), r"\.", day!(), r"\.(?:19|20)[0-9]{2}|(?:18|19|20|21)[0-9]{2}[-/.](?:1[0-2]|0?[1-9])[-/.]", day!(),
+            r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?",
+            r"|(?:1[0-2]|0?[1-9])/(?:19|20)[0-9]{2})\b)"
+        ),
         90,
     ),
-    find(Kind::Date, r"(?-u:\b(?:[0-2]?[0-9]|3[01])([-.])(?:[0-2]?[0-9]|3[01])[-.](?:19|20)[0-9]{2}\b)", 90),
     find(Kind::Date, r"(?-u:\b(?:0[1-9]|1[0-2])-(?:[0-2][0-9]|3[01])-[0-9]{2}\b)", 60),
-    // ISO 8601, with or without a time, and its compact forms.
-    find(
-        Kind::Date,
-        r"(?-u:\b(?:18|19|20|21)[0-9]{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:[0-2]?[0-9]|3[01])(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?)",
-        95,
-    ),
     find(Kind::Date, r"(?-u:\b(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-2][0-9][0-5][0-9](?:[0-5][0-9])?(?:\.[0-9]{1,6})?(?:[+-][0-9]{4})?)?\b)", 65),
-    find(Kind::Date, r"(?-u:\b(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{2}\b)", 80),
-    near(
-        Kind::Date,
-        r"(?-u:\b(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12][0-9]|3[01])\b)",
-        20,
-        &["on", "dated", "date", "seen", "admitted", "discharged", "visit", "appointment", "since", "until", "through", "scheduled", "surgery", "born"],
-        65,
-    ),
     near(
         Kind::BirthDate,
         r"(?-u:\b(?:[0-2]?[0-9]|3[01])[-./ ](?:[0-2]?[0-9]|3[01])[-./ ](?:[0-9]{4}|[0-9]{2})\b)",
@@ -204,24 +201,19 @@ const ROWS: &[Row] = &[
     find(Kind::Age, r"(?i-u:\b(?:aged?|edad)[: ]{1,2}(?:of )?(?:9[0-9]|1[0-2][0-9])\b)", 90),
     find(Kind::Age, r"(?i-u:\b(?:ninety|one hundred)[- ](?:one|two|three|four|five|six|seven|eight|nine)?[- ]?(?:years?|yrs?)[- ]old\b)", 90),
     // --- the way into `detect` ---
-    // From the start to the first capital: at most one hit per cell, so that cells without a capital stay outside.
-    check(Kind::Name, r"\A[^A-ZÀ-ÖØ-Þ]*[A-ZÀ-ÖØ-Þ]", Check::Words),
+    // From the start to the first capital, or the first two words: one hit per cell at most, and cells that hold a
+    // number, a code or a single word in lower case stay outside.
+    check(Kind::Name, r"\A(?s:.*?)(?:[A-ZÀ-ÖØ-Þ]|[a-z]{2} [a-z]{3})", Check::Words),
 ];
 
-/// The way into `detect` when names in lower case are sought too.
-const ANY_LETTER: &str = r"\A[^A-Za-zÀ-ÖØ-öø-ÿ]*[A-Za-zÀ-ÖØ-öø-ÿ]";
-
 impl Row {
-    fn pattern(&self, settings: &Settings) -> (Pattern, Option<Check>) {
+    fn pattern(&self) -> (Pattern, Option<Check>) {
         let kind = self.kind.index();
         match self.role {
             Role::Finding(confidence) => (Pattern::finding(self.regex, kind, confidence), None),
             Role::WithContext(confidence, words, with) => {
                 let pattern = Pattern::finding(self.regex, kind, confidence);
                 (pattern.context(words.iter().copied(), with), None)
-            }
-            Role::Candidate(Check::Words) if settings.profile == Profile::Strict => {
-                (Pattern::candidate(ANY_LETTER, kind), Some(Check::Words))
             }
             Role::Candidate(check) => (Pattern::candidate(self.regex, kind), Some(check)),
         }

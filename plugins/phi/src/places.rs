@@ -15,21 +15,26 @@ use crate::{
 /// Words of a street or a place of care at most.
 const NAME_WORDS_MAX: usize = 7;
 
+/// Tokens of an address on a labelled line at most: what fits the longest span, and then some.
+const LINE_TOKENS_MAX: usize = 40;
+
 /// The place that this token starts or completes, if any.
 pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
     let token = page.at(index)?;
     match token.shape {
         Shape::Number => street_from_number(page, index),
+        Shape::Mark(b':') => after_label(page, index),
         Shape::Mark(_) => None,
         _ if token.is(FACILITY | FACILITY_TAIL) => {
             facility(page, index).or_else(|| city_or_institution(page, index))
         }
         Shape::Lower => street_before(page, index),
-        _ if token.is(STREET) => street_without_number(page, index),
+        _ if token.is(STREET) => street_without_number(page, index).or_else(|| saint(page, index)),
         _ => street_before(page, index)
             .or_else(|| saint(page, index))
             .or_else(|| city_or_institution(page, index))
-            .or_else(|| city_state(page, index)),
+            .or_else(|| city_state(page, index))
+            .or_else(|| lived_in(page, index)),
     }
 }
 
@@ -182,6 +187,44 @@ fn zip(page: &Page<'_>, at: usize) -> Option<usize> {
     Some(if plus { at + 3 } else { at + 1 })
 }
 
+/// "Address: …", "Localidad/ Provincia: Madrid": the rest of the line, up to the next label.
+fn after_label(page: &Page<'_>, colon: usize) -> Option<Span> {
+    let label = colon.checked_sub(1)?;
+    let labels = ["address", "domicilio", "dirección", "direccion", "localidad", "provincia", "residence", "birthplace", "town", "city", "municipio", "población", "poblacion"];
+    // An address on the net has its own kind; so has that of a network card.
+    if !page.is_one_of(label, &labels) || page.is_one_of(label.wrapping_sub(1), &["mail", "email", "e-mail", "ip", "mac", "web"]) {
+        return None;
+    }
+    let first = colon + 1;
+    let mut end = first;
+    while end - first < LINE_TOKENS_MAX && page.at(end).is_some_and(|t| end == first || t.gap != Gap::Line) {
+        if page.is_mark(end, b':') {
+            end = end.saturating_sub(1).max(first);
+            break;
+        }
+        end += 1;
+    }
+    let telling = (first..end).any(|i| page.at(i).is_some_and(|t| t.is_word() || t.shape == Shape::Number));
+    telling.then(|| page.span(first, end, Kind::Address, 85)).flatten()
+}
+
+/// "lives in Norwich", "born in Gig Harbor": a place that no list knows.
+fn lived_in(page: &Page<'_>, index: usize) -> Option<Span> {
+    let before = |back: usize, words: &[&str]| index >= back && page.is_one_of(index - back, words);
+    let placed = before(1, &["in", "at", "near", "to", "from"])
+        && before(2, &["lives", "lived", "live", "living", "resides", "reside", "residing", "born", "raised", "moved", "relocated"]);
+    let token = page.at(index)?;
+    let other = STOP | CALENDAR | STATE | MEDICAL_NOUN | FACILITY | FACILITY_TAIL | FACILITY_MOD;
+    if !placed || token.shape != Shape::Title || token.is(other) {
+        return None;
+    }
+    let mut end = index + 1;
+    while end - index < 3 && page.is_title(end) && page.at(end).is_some_and(|t| t.gap == Gap::Space && !t.is(other)) {
+        end += 1;
+    }
+    page.span(index, with_place(page, end), Kind::Address, 60)
+}
+
 // --- cities ---
 
 /// "Cedar Rapids, IA 52401": capitalised words, a comma, a state.
@@ -301,22 +344,30 @@ fn facility(page: &Page<'_>, last: usize) -> Option<Span> {
     let of_place = capital && page.is_one_of(last + 1, &["of", "in"]) && page.is_title(last + 2) && !page.is(last + 2, STOP) ;
     // A single unknown word at the start of a sentence is no name: "Outside hospital", "Prior clinic".
     let lone_start = last - first == 1 && !capital && page.starts_sentence(first) && !placed;
+    let school = page.is_one_of(last, &["university", "college", "school", "universidad"]);
+    let named = (first..last).any(|i| !page.is(i, STOP | PLACE_WORD | FACILITY_MOD));
+    let end = with_place(page, last + 1);
+    let of_place = of_place || capital && end > last + 1;
     let sure = match (hospital, capital) {
         (true, true) if proper > 0 || of_place && kind_words > 0 => 85,
         (true, false) if proper > 0 && !lone_start => 70,
+        // "Middle School", "State University": which one is not said.
+        (false, true) if school && !named => return None,
         (false, true) if proper > 0 && (kind_words > 0 || placed || is_strong_tail(page, last)) && ends_here(page, last) => 75,
         (false, true) if proper > 0 && ends_here(page, last) && !page.starts_sentence(first) => 55,
         (false, false) if placed && page.is_one_of(last, &["facility", "center", "centre", "campus", "health"]) => 70,
         _ => return None,
     };
-    let kind = if page.is_one_of(last, &["university", "college", "school", "universidad"]) { Kind::Address } else { Kind::Facility };
-    page.span(first, with_place(page, last + 1), kind, sure)
+    let kind = if school { Kind::Address } else { Kind::Facility };
+    page.span(first, end, kind, sure)
 }
 
 /// A word that is only a word: no name of a place begins with it.
 fn is_plain(page: &Page<'_>, at: usize) -> bool {
     let token_flags = page.flags(at);
-    token_flags & STOP != 0
+    // In capitals it is an abbreviation: "LA Medical Center".
+    let short = page.at(at).is_some_and(|t| t.shape == Shape::Upper && t.end - t.start <= 4);
+    token_flags & STOP != 0 && !(short && token_flags & STATE_CODE != 0)
         && token_flags & (SURNAME | GIVEN | CITY | INSTITUTION | PLACE_WORD | STATE | FACILITY_MOD) == 0
 }
 

@@ -131,6 +131,9 @@ impl<'s> Examiner<'s> {
             }
             self.spans.extend(places::at(&page, index));
             self.spans.extend(labels::at(&page, index));
+            if token.shape == Shape::Number {
+                self.spans.extend(labels::short_date(&page, index));
+            }
         }
     }
 
