@@ -47,6 +47,17 @@ pub(super) fn typed() -> std::io::Result<Secret> {
     Ok(first)
 }
 
+/// Asks once at the terminal, for a password that exists already: whether it is right shows when it is used.
+pub(super) fn once(question: &str) -> std::io::Result<Secret> {
+    let no_terminal = |_| Error::other("there is no terminal to type a password at; use --password-file or $ALMONER_PASSWORD");
+    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let _hidden = Hidden::on(&terminal)?;
+    terminal.write_all(question.as_bytes())?;
+    let answer = line(&mut BufReader::new(terminal.try_clone()?));
+    terminal.write_all(b"\n")?;
+    answer
+}
+
 /// Takes the first line of standard input.
 pub(super) fn from_stdin() -> std::io::Result<Secret> {
     let password = line(&mut std::io::stdin().lock())?;

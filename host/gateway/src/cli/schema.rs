@@ -7,7 +7,7 @@ use crate::config::schema;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Point your editor at it, for example with this first line of a policy file:\n  \
-                        #:schema ./almoner-policy.json"
+                  #:schema ./almoner-policy.json"
 )]
 pub struct Args {
     /// The document
@@ -22,41 +22,44 @@ pub enum Document {
     Config,
     /// A file of the policy folder
     Policy,
+    /// What a guard is told about a SQL statement
+    SqlFacts,
 }
 
 /// Runs the command.
 pub fn run(args: Args, output: &Output) -> Exit {
-    let schema = match args.document {
-        Document::Config => schema::config(),
-        Document::Policy => schema::policy(),
+    let text = match args.document {
+        Document::Config => format!("{:#}\n", schema::config()),
+        Document::Policy => format!("{:#}\n", schema::policy()),
+        Document::SqlFacts => almoner_sql::schema_json(),
     };
     // JSON with and without `--json`: there is nothing else to print.
-    output.raw(&format!("{schema:#}\n"));
+    output.raw(&text);
     Exit::OK
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::indexing_slicing, reason = "tests state what they expect")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "tests state what they expect"
+    )]
     use super::super::output::Captured;
     use super::*;
 
     #[test]
-    fn the_schema_is_printed_as_json_whatever_was_asked_for() {
-        for json in [false, true] {
+    fn a_schema_is_printed_as_json_whatever_was_asked_for() {
+        for (json, document) in [
+            (false, Document::Policy),
+            (true, Document::Config),
+            (true, Document::SqlFacts),
+        ] {
             let out = Captured::default();
             let output = Output::to(json, out.clone(), Captured::default());
-            assert_eq!(
-                run(
-                    Args {
-                        document: Document::Policy
-                    },
-                    &output
-                ),
-                Exit::OK
-            );
-            let schema: Result<serde_json::Value, _> = serde_json::from_str(&out.text());
-            assert!(schema.is_ok_and(|schema| schema["title"] == "Almoner policy file"));
+            assert_eq!(run(Args { document }, &output), Exit::OK);
+            let schema: serde_json::Value = serde_json::from_str(&out.text()).unwrap();
+            assert!(schema["title"].is_string(), "{document:?}");
         }
     }
 }
