@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
@@ -16,9 +16,9 @@ use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::accept::{self, Peer};
 use super::doorman::Doorman;
 use super::problem::Problem;
-use super::accept::{self, Peer};
 use super::socket::AdminSocket;
 use super::status::{AuditView, Decided, Deciding, SessionView, Status, not_ready};
 use super::{Console, records};
@@ -40,10 +40,13 @@ pub(super) struct Api {
 }
 
 /// What a handler answers.
-pub(super) type Answer<T> = Result<T, Problem>;
+pub(crate) type Answer<T> = Result<T, Problem>;
 
 fn router(console: Arc<dyn Console>) -> Router {
-    let api = Arc::new(Api { console, doorman: Doorman::new() });
+    let api = Arc::new(Api {
+        console,
+        doorman: Doorman::new(),
+    });
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/sessions", get(sessions))
@@ -54,7 +57,11 @@ fn router(console: Arc<dyn Console>) -> Router {
         .merge(records::routes())
         .fallback(async || Problem::not_found("this path"))
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes another method")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "this path takes another method",
+            )
         })
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(api)
@@ -85,7 +92,11 @@ async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
 
 async fn sessions(State(api): State<Arc<Api>>) -> Json<Vec<SessionView>> {
     let mut sessions = api.console.sessions();
-    sessions.sort_by(|a, b| a.started_at.cmp(&b.started_at).then_with(|| a.id.cmp(&b.id)));
+    sessions.sort_by(|a, b| {
+        a.started_at
+            .cmp(&b.started_at)
+            .then_with(|| a.id.cmp(&b.id))
+    });
     Json(sessions)
 }
 
@@ -98,13 +109,21 @@ struct ListQuery {
 }
 
 async fn approvals(State(api): State<Arc<Api>>, Asked(query): Asked<ListQuery>) -> Json<Vec<View>> {
-    let which = if query.all { Which::All } else { Which::Pending };
+    let which = if query.all {
+        Which::All
+    } else {
+        Which::Pending
+    };
     Json(api.console.approvals().list(which))
 }
 
 async fn approval(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer<Json<View>> {
     let id = approval_id(&id)?;
-    api.console.approvals().show(&id).map(Json).ok_or_else(|| crate::approvals::Refusal::Unknown(id).into())
+    api.console
+        .approvals()
+        .show(&id)
+        .map(Json)
+        .ok_or_else(|| crate::approvals::Refusal::Unknown(id).into())
 }
 
 async fn approve(
@@ -112,12 +131,16 @@ async fn approve(
     Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Answer<Json<Decided>> {
     let (id, deciding, approver) = api.deciding(&id, &headers, &body, peer).await?;
     let desk = api.console.approvals();
     let progress = desk.approve(&id, &approver, deciding.reason).await?;
-    Ok(Json(Decided { seq: progress.seq, complete: progress.complete(), approval: desk.show(&id) }))
+    Ok(Json(Decided {
+        seq: progress.seq,
+        complete: progress.complete(),
+        approval: desk.show(&id),
+    }))
 }
 
 async fn deny(
@@ -125,12 +148,16 @@ async fn deny(
     Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Answer<Json<Decided>> {
     let (id, deciding, approver) = api.deciding(&id, &headers, &body, peer).await?;
     let desk = api.console.approvals();
     let seq = desk.deny(&id, &approver, deciding.reason).await?;
-    Ok(Json(Decided { seq, complete: true, approval: desk.show(&id) }))
+    Ok(Json(Decided {
+        seq,
+        complete: true,
+        approval: desk.show(&id),
+    }))
 }
 
 impl Api {
@@ -149,7 +176,8 @@ impl Api {
 }
 
 fn approval_id(text: &str) -> Answer<ApprovalId> {
-    text.parse().map_err(|error: crate::approvals::BadApprovalId| Problem::bad_request(error.to_string()))
+    text.parse()
+        .map_err(|error: crate::approvals::BadApprovalId| Problem::bad_request(error.to_string()))
 }
 
 /// A JSON body; none is an empty one. The parser's words are left out: they may quote the body.
@@ -159,7 +187,9 @@ pub(super) fn json<T: DeserializeOwned + Default>(body: &[u8]) -> Answer<T> {
     }
     serde_json::from_slice(body).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
-        Problem::bad_request(format!("the body is not the JSON object that belongs here ({place})"))
+        Problem::bad_request(format!(
+            "the body is not the JSON object that belongs here ({place})"
+        ))
     })
 }
 
@@ -176,8 +206,32 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(QueryRejection::FailedToDeserializeQueryString(error)) => Err(Problem::bad_request(error.body_text())),
+            Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
+                Err(Problem::bad_request(error.body_text()))
+            }
             Err(_) => Err(Problem::bad_request("the query cannot be read")),
+        }
+    }
+}
+
+/// A request's body, refused in the API's own words.
+pub(super) struct Sent(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let detail = format!("a request's body has at most {REQUEST_BYTES_MAX} bytes");
+                Err(Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too-large",
+                    detail,
+                ))
+            }
+            Err(_) => Err(Problem::bad_request("the body broke off")),
         }
     }
 }

@@ -15,8 +15,8 @@ use base64::Engine;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::problem::Problem;
 use super::accept::Peer;
+use super::problem::Problem;
 use crate::identity::principal::Principal;
 use crate::identity::users::Users;
 use crate::telemetry::metrics::{Door, DoorMetrics};
@@ -70,18 +70,27 @@ struct Window {
 
 impl Window {
     fn count(&self, now: Instant) -> u32 {
-        self.since.filter(|since| now < *since + WINDOW).map_or(0, |_| self.count)
+        self.since
+            .filter(|since| now < *since + WINDOW)
+            .map_or(0, |_| self.count)
     }
 
     fn add(&mut self, now: Instant) {
         match self.count(now) {
-            0 => *self = Self { since: Some(now), count: 1 },
+            0 => {
+                *self = Self {
+                    since: Some(now),
+                    count: 1,
+                }
+            }
             count => self.count = count + 1,
         }
     }
 
     fn wait(&self, now: Instant) -> Duration {
-        self.since.map_or(Duration::ZERO, |since| (since + WINDOW).saturating_duration_since(now))
+        self.since.map_or(Duration::ZERO, |since| {
+            (since + WINDOW).saturating_duration_since(now)
+        })
     }
 }
 
@@ -109,7 +118,10 @@ impl Doorman {
         peer: Peer,
     ) -> Result<Principal, Problem> {
         let Credentials { login, password } = credentials(headers)?;
-        let place = Arc::clone(&self.checks).acquire_owned().await.map_err(|_| Problem::internal("stopping"))?;
+        let place = Arc::clone(&self.checks)
+            .acquire_owned()
+            .await
+            .map_err(|_| Problem::internal("stopping"))?;
         lock(&self.failures).may_try(&login)?;
         let (name, failures) = (login.clone(), Arc::clone(&self.failures));
         // Counted where it is checked, and the place held until then: hanging up early makes no guess free.
@@ -170,7 +182,10 @@ impl Failures {
         };
         let detail = "too many failed logins; wait before the next try";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-failures", detail);
-        Err(Problem { retry_after: Some(wait.as_secs() + 1), ..problem })
+        Err(Problem {
+            retry_after: Some(wait.as_secs() + 1),
+            ..problem
+        })
     }
 
     /// Counts a check; of a failure that is to be recorded, answers how many before it were not.
@@ -206,7 +221,9 @@ fn lock(failures: &Mutex<Failures>) -> MutexGuard<'_, Failures> {
 fn is_name(login: &str) -> bool {
     !login.is_empty()
         && login.len() <= 64
-        && login.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@'))
+        && login
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@'))
 }
 
 fn unauthorized(detail: &str) -> Problem {
@@ -216,18 +233,27 @@ fn unauthorized(detail: &str) -> Problem {
 /// RFC 7617: `Basic` and base64 of `login:password`, UTF-8.
 fn credentials(headers: &HeaderMap) -> Result<Credentials, Problem> {
     let missing = || unauthorized("deciding takes the approver's own login and password");
-    let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| missing())?;
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(missing)?
+        .to_str()
+        .map_err(|_| missing())?;
     let (scheme, encoded) = value.split_once(' ').ok_or_else(missing)?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(missing());
     }
-    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).map_err(|_| missing())?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim())
+        .map_err(|_| missing())?;
     let text = String::from_utf8(bytes).map_err(|_| missing())?;
     let (login, password) = text.split_once(':').ok_or_else(missing)?;
     if login.len() > LOGIN_BYTES_MAX || password.len() > PASSWORD_BYTES_MAX {
         return Err(missing());
     }
-    Ok(Credentials { login: login.to_owned(), password: password.to_owned() })
+    Ok(Credentials {
+        login: login.to_owned(),
+        password: password.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -276,7 +302,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn failures_beyond_the_rate_are_counted_in_the_next_record() {
         let mut door = Failures::default();
-        let recorded = (0..30).filter(|_| door.count("ben", false).is_some()).count();
+        let recorded = (0..30)
+            .filter(|_| door.count("ben", false).is_some())
+            .count();
         assert_eq!(recorded, RECORDED_PER_WINDOW as usize);
         tokio::time::advance(WINDOW).await;
         assert_eq!(door.count("ben", false), Some(10));
@@ -287,15 +315,28 @@ mod tests {
         let of = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-            credentials(&headers).ok().map(|found| (found.login, found.password))
+            credentials(&headers)
+                .ok()
+                .map(|found| (found.login, found.password))
         };
         let pair = |login: &str, password: &str| Some((login.to_owned(), password.to_owned()));
         assert_eq!(of("Basic YmVuOnBhOnNz"), pair("ben", "pa:ss"));
         assert_eq!(of("basic w6k6w7w="), pair("é", "ü"));
-        for wrong in ["Bearer YmVuOnBhc3M=", "Basic", "Basic !!!", "Basic YmVu", "Basic /zo="] {
+        for wrong in [
+            "Bearer YmVuOnBhc3M=",
+            "Basic",
+            "Basic !!!",
+            "Basic YmVu",
+            "Basic /zo=",
+        ] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
-        assert_eq!(credentials(&HeaderMap::new()).err().map(|problem| problem.status), Some(401));
+        assert_eq!(
+            credentials(&HeaderMap::new())
+                .err()
+                .map(|problem| problem.status),
+            Some(401)
+        );
     }
 
     #[test]

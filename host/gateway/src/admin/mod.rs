@@ -15,6 +15,8 @@ mod api;
 mod doorman;
 mod problem;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

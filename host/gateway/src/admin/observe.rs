@@ -29,7 +29,11 @@ pub async fn serve(
     exposition: Exposition,
     stop: impl Future<Output = ()>,
 ) {
-    let observed = Arc::new(Observed { console, exposition, audit: AuditMetrics::register() });
+    let observed = Arc::new(Observed {
+        console,
+        exposition,
+        audit: AuditMetrics::register(),
+    });
     let router = Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -40,7 +44,10 @@ pub async fn serve(
 
 /// 200 if exchanges are taken; otherwise 503 and why, a line for each reason.
 async fn ready(State(observed): State<Arc<Observed>>) -> impl IntoResponse {
-    let why = not_ready(&observed.console.overview(), &observed.console.audit().status());
+    let why = not_ready(
+        &observed.console.overview(),
+        &observed.console.audit().status(),
+    );
     if why.is_empty() {
         (StatusCode::OK, "ready\n".to_owned())
     } else {
@@ -50,5 +57,11 @@ async fn ready(State(observed): State<Arc<Observed>>) -> impl IntoResponse {
 
 async fn metrics(State(observed): State<Arc<Observed>>) -> impl IntoResponse {
     observed.audit.observe(&observed.console.audit().status());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], observed.exposition.render())
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        observed.exposition.render(),
+    )
 }

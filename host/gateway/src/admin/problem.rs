@@ -43,7 +43,11 @@ impl Problem {
     }
 
     pub(super) fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("{what} is not here"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            format!("{what} is not here"),
+        )
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -61,7 +65,10 @@ impl IntoResponse for Problem {
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -78,7 +85,9 @@ impl From<Refusal> for Problem {
         let status = match &refusal {
             Refusal::Unknown(_) => StatusCode::NOT_FOUND,
             Refusal::AlreadyDecided(_) | Refusal::AlreadyApproved => StatusCode::CONFLICT,
-            Refusal::OwnRequest | Refusal::Agent | Refusal::NotAnApprover(_) => StatusCode::FORBIDDEN,
+            Refusal::OwnRequest | Refusal::Agent | Refusal::NotAnApprover(_) => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::ReasonTooLong(_) => StatusCode::BAD_REQUEST,
             Refusal::Unrecorded(_) => StatusCode::SERVICE_UNAVAILABLE,
         };

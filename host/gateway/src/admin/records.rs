@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use almoner_audit::{Filter, ReadError, Reader, Stored};
+use almoner_audit::{Filter, Reader, Stored};
 use almoner_ledger::{Draft, Kind, Timestamp, record::field};
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,9 +17,9 @@ use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::api::{Answer, Api, Asked, json};
-use super::problem::Problem;
 use super::accept::Peer;
+use super::api::{Answer, Api, Asked, Sent, json};
+use super::problem::Problem;
 use super::status::{CopyMade, RecordPage, RecordView};
 
 /// Records in one answer, at most: at 16 KiB each, some megabytes.
@@ -70,10 +69,32 @@ pub struct Search {
 }
 
 impl Search {
+    /// What matches, newest first, and where to go on.
+    pub(crate) fn page(&self, reader: &Reader) -> Answer<RecordPage> {
+        let mut found = reader.search_page(&self.filter()?)?;
+        let matched = found.records.len();
+        found
+            .records
+            .retain(|stored| self.from.is_none_or(|from| stored.seq >= from));
+        // What was left out lies before `from`, and so does everything after it.
+        let more = self
+            .from
+            .is_none_or(|from| found.more_before.is_some_and(|before| before > from));
+        let before = found
+            .more_before
+            .filter(|_| more && matched == found.records.len());
+        Ok(RecordPage {
+            records: views(&found.records)?,
+            before,
+            after: None,
+        })
+    }
+
     fn filter(&self) -> Answer<Filter> {
         let kind = |word: &str| {
             let words = || Kind::ALL.map(Kind::as_str).join(", ");
-            Kind::parse(word).ok_or_else(|| Problem::bad_request(format!("kind is one of {}", words())))
+            Kind::parse(word)
+                .ok_or_else(|| Problem::bad_request(format!("kind is one of {}", words())))
         };
         Ok(Filter {
             session: self.session.clone(),
@@ -90,29 +111,24 @@ impl Search {
     }
 }
 
-async fn search(State(api): State<Arc<Api>>, Asked(search): Asked<Search>) -> Answer<Json<RecordPage>> {
-    let filter = search.filter()?;
-    let limit = filter.limit;
-    let mut found = api.read(move |reader| reader.search(&filter)).await?;
-    let full = found.len() >= limit;
-    let reached = found.len();
-    found.retain(|stored| search.from.is_none_or(|from| stored.seq >= from));
-    // What lies before `from` was reached, so there is nothing more to page to.
-    let more = full && found.len() == reached;
-    let before = found.last().map(|stored| stored.seq).filter(|seq| more && *seq > 0);
-    Ok(Json(RecordPage { records: views(&found)?, before, after: None }))
+async fn search(
+    State(api): State<Arc<Api>>,
+    Asked(search): Asked<Search>,
+) -> Answer<Json<RecordPage>> {
+    api.read(move |reader| search.page(&reader)).await.map(Json)
 }
 
 async fn record(State(api): State<Arc<Api>>, Path(seq): Path<String>) -> Answer<Json<RecordView>> {
     let seq = number(&seq)?;
-    let stored = api.read(move |reader| reader.get(seq)).await?;
-    let stored = stored.ok_or_else(|| Problem::not_found("this record"))?;
-    Ok(Json(RecordView { line: Some(stored.line.clone()), ..view(&stored)? }))
+    api.read(move |reader| one(&reader, seq)).await.map(Json)
 }
 
-async fn body(State(api): State<Arc<Api>>, Path((seq, name)): Path<(String, String)>) -> Answer<Response> {
+async fn body(
+    State(api): State<Arc<Api>>,
+    Path((seq, name)): Path<(String, String)>,
+) -> Answer<Response> {
     let seq = number(&seq)?;
-    let found = api.read(move |reader| reader.body(seq, &name)).await?;
+    let found = api.read(move |reader| Ok(reader.body(seq, &name)?)).await?;
     let (about, bytes) = found.ok_or_else(|| Problem::not_found("this body"))?;
     // Whatever a body says it is, nobody's browser is to run it.
     let headers = [
@@ -135,18 +151,26 @@ struct TailQuery {
     limit: Option<usize>,
 }
 
-async fn tail(State(api): State<Arc<Api>>, Asked(query): Asked<TailQuery>) -> Answer<Json<RecordPage>> {
+async fn tail(
+    State(api): State<Arc<Api>>,
+    Asked(query): Asked<TailQuery>,
+) -> Answer<Json<RecordPage>> {
     let limit = records_limit(query.limit)?;
     let Some(after) = query.after else {
-        let found = api.read(move |reader| reader.tail(limit)).await?;
+        let found = api.read(move |reader| Ok(reader.tail(limit)?)).await?;
         return tail_page(&found, found.last().map(|stored| stored.seq));
     };
     let until = Instant::now() + Duration::from_secs(query.wait).min(WAIT_MAX);
     loop {
         let from = after.saturating_add(1);
-        let found = api.read(move |reader| reader.range(from, limit)).await?;
+        let found = api
+            .read(move |reader| Ok(reader.range(from, limit)?))
+            .await?;
         if !found.is_empty() || Instant::now() >= until {
-            return tail_page(&found, found.last().map(|stored| stored.seq).or(Some(after)));
+            return tail_page(
+                &found,
+                found.last().map(|stored| stored.seq).or(Some(after)),
+            );
         }
         api.wait_for(from, until).await;
     }
@@ -163,14 +187,20 @@ struct CopyTo {
 async fn copy(
     State(api): State<Arc<Api>>,
     Extension(peer): Extension<Peer>,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Answer<Json<CopyMade>> {
     let CopyTo { dir } = json(&body)?;
     if !dir.is_absolute() || dir.to_str().is_none() {
-        return Err(Problem::bad_request("dir must be an absolute path in UTF-8"));
+        return Err(Problem::bad_request(
+            "dir must be an absolute path in UTF-8",
+        ));
     }
     if std::fs::symlink_metadata(&dir).is_ok() {
-        return Err(Problem::new(StatusCode::CONFLICT, "exists", "dir must not exist"));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "exists",
+            "dir must not exist",
+        ));
     }
     let audit = api.console.audit();
     let mut draft = Draft::new(Kind::Admin, almoner_audit::now())
@@ -181,24 +211,33 @@ async fn copy(
     }
     // Recorded first, so that the copy tells of itself; and so that nothing leaves without a record.
     let unrecorded = |error: almoner_audit::AuditError| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unrecorded", error.to_string())
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unrecorded",
+            error.to_string(),
+        )
     };
     audit.append(draft).await.map_err(unrecorded)?;
     let checkpoint = audit.checkpoint_now().await.map_err(unrecorded)?;
     let verifier_key = audit.verifier_key().to_string();
     let to = dir.clone();
-    api.read(move |reader| reader.copy_to(&to)).await?;
-    Ok(Json(CopyMade { dir, checkpoint, verifier_key }))
+    api.read(move |reader| Ok(reader.copy_to(&to)?)).await?;
+    Ok(Json(CopyMade {
+        dir,
+        checkpoint,
+        verifier_key,
+    }))
 }
 
 impl Api {
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(Reader) -> Result<T, ReadError> + Send + 'static,
+        read: impl FnOnce(Reader) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let reader = self.console.audit().reader();
         let task = tokio::task::spawn_blocking(move || read(reader));
-        Ok(task.await.map_err(|_| Problem::internal("reading the audit trail broke off"))??)
+        task.await
+            .map_err(|_| Problem::internal("reading the audit trail broke off"))?
     }
 
     /// Until a record of this place is durable, or the time is over.
@@ -209,27 +248,51 @@ impl Api {
     }
 }
 
-fn tail_page(found: &[Stored], after: Option<u64>) -> Answer<Json<RecordPage>> {
-    Ok(Json(RecordPage { records: views(found)?, before: None, after }))
+/// One record with its line.
+pub(crate) fn one(reader: &Reader, seq: u64) -> Answer<RecordView> {
+    let stored = reader
+        .get(seq)?
+        .ok_or_else(|| Problem::not_found("this record"))?;
+    Ok(RecordView {
+        line: Some(stored.line.clone()),
+        ..view(&stored)?
+    })
 }
 
-fn views(found: &[Stored]) -> Answer<Vec<RecordView>> {
+fn tail_page(found: &[Stored], after: Option<u64>) -> Answer<Json<RecordPage>> {
+    Ok(Json(RecordPage {
+        records: views(found)?,
+        before: None,
+        after,
+    }))
+}
+
+/// As the API gives them.
+pub(crate) fn views(found: &[Stored]) -> Answer<Vec<RecordView>> {
     found.iter().map(view).collect()
 }
 
 fn view(stored: &Stored) -> Answer<RecordView> {
-    Ok(RecordView { seq: stored.seq, hash: stored.hash().to_string(), record: stored.value()?, line: None })
+    Ok(RecordView {
+        seq: stored.seq,
+        hash: stored.hash().to_string(),
+        record: stored.value()?,
+        line: None,
+    })
 }
 
 fn records_limit(wanted: Option<usize>) -> Answer<usize> {
     match wanted.unwrap_or(RECORDS_DEFAULT) {
         limit @ 1..=RECORDS_MAX => Ok(limit),
-        _ => Err(Problem::bad_request(format!("limit is between 1 and {RECORDS_MAX}"))),
+        _ => Err(Problem::bad_request(format!(
+            "limit is between 1 and {RECORDS_MAX}"
+        ))),
     }
 }
 
 fn number(text: &str) -> Answer<u64> {
-    text.parse().map_err(|_| Problem::bad_request("a record is named by its number"))
+    text.parse()
+        .map_err(|_| Problem::bad_request("a record is named by its number"))
 }
 
 /// Times before 1970 are before every record.

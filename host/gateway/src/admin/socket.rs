@@ -18,10 +18,14 @@ const MODE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// A gateway is running.
-    #[error("opening the admin socket: another gateway listens on {0}; stop it, or give this one a folder of its own")]
+    #[error(
+        "opening the admin socket: another gateway listens on {0}; stop it, or give this one a folder of its own"
+    )]
     InUse(PathBuf),
     /// The place is taken by something else.
-    #[error("opening the admin socket: {0} is there and is no socket; move it away, or set another path")]
+    #[error(
+        "opening the admin socket: {0} is there and is no socket; move it away, or set another path"
+    )]
     NotASocket(PathBuf),
     /// The system said no.
     #[error("opening the admin socket: {doing} {path}: {error}")]
@@ -51,18 +55,41 @@ struct SocketFile {
 impl AdminSocket {
     /// Binds the socket. Must be called within a runtime.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
-        let failed = |doing| move |error| SocketError::Io { doing, path: path.to_path_buf(), error };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let failed = |doing| {
+            move |error| SocketError::Io {
+                doing,
+                path: path.to_path_buf(),
+                error,
+            }
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder).map_err(failed("making the folder of"))?;
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed("making the folder of"))?;
         make_room(path)?;
-        let nursery = Nursery::in_folder(folder).map_err(failed("making a private folder beside"))?;
+        let nursery =
+            Nursery::in_folder(folder).map_err(failed("making a private folder beside"))?;
         let born = nursery.0.join("s");
         let listener = UnixListener::bind(&born).map_err(failed("binding"))?;
-        std::fs::set_permissions(&born, Permissions::from_mode(MODE)).map_err(failed("setting the mode of"))?;
-        let inode = std::fs::metadata(&born).map_err(failed("looking at"))?.ino();
+        std::fs::set_permissions(&born, Permissions::from_mode(MODE))
+            .map_err(failed("setting the mode of"))?;
+        let inode = std::fs::metadata(&born)
+            .map_err(failed("looking at"))?
+            .ino();
         std::fs::rename(&born, path).map_err(failed("moving to its place"))?;
-        Ok(Self { listener, file: SocketFile { path: path.to_path_buf(), inode } })
+        Ok(Self {
+            listener,
+            file: SocketFile {
+                path: path.to_path_buf(),
+                inode,
+            },
+        })
     }
 
     pub(super) fn listener(&self) -> &UnixListener {
@@ -77,7 +104,8 @@ impl AdminSocket {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        let ours =
+            std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
         if ours {
             // The next gateway would replace it anyway.
             let _ = std::fs::remove_file(&self.path);
@@ -87,11 +115,19 @@ impl Drop for SocketFile {
 
 /// Removes a socket that nobody listens on.
 fn make_room(path: &Path) -> Result<(), SocketError> {
-    let failed = |doing| move |error| SocketError::Io { doing, path: path.to_path_buf(), error };
+    let failed = |doing| {
+        move |error| SocketError::Io {
+            doing,
+            path: path.to_path_buf(),
+            error,
+        }
+    };
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed("looking at")(error)),
-        Ok(found) if !found.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_path_buf())),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(SocketError::NotASocket(path.to_path_buf()));
+        }
         Ok(_) => {}
     }
     match std::os::unix::net::UnixStream::connect(path) {
@@ -137,7 +173,10 @@ mod tests {
         let socket = AdminSocket::bind(&path).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
         std::os::unix::net::UnixStream::connect(&path).unwrap();
         drop(socket);
         assert!(!path.exists());
@@ -150,7 +189,10 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "the standard library leaves the file");
         let socket = AdminSocket::bind(&path).unwrap();
-        assert!(matches!(AdminSocket::bind(&path), Err(SocketError::InUse(_))));
+        assert!(matches!(
+            AdminSocket::bind(&path),
+            Err(SocketError::InUse(_))
+        ));
         std::os::unix::net::UnixStream::connect(socket.path()).unwrap();
     }
 
@@ -159,10 +201,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.sock");
         std::fs::write(&path, "notes").unwrap();
-        assert!(matches!(AdminSocket::bind(&path), Err(SocketError::NotASocket(_))));
+        assert!(matches!(
+            AdminSocket::bind(&path),
+            Err(SocketError::NotASocket(_))
+        ));
         let link = folder.path().join("link.sock");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(matches!(AdminSocket::bind(&link), Err(SocketError::NotASocket(_))));
+        assert!(matches!(
+            AdminSocket::bind(&link),
+            Err(SocketError::NotASocket(_))
+        ));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "notes");
     }
 

@@ -198,7 +198,9 @@ pub struct Decided {
 pub(super) fn not_ready(overview: &Overview, audit: &almoner_audit::Status) -> Vec<String> {
     let mut why = Vec::new();
     if let Some(failed) = &audit.failed {
-        why.push(format!("audit: {failed}; the gateway must be started again"));
+        why.push(format!(
+            "audit: {failed}; the gateway must be started again"
+        ));
     }
     if audit.disk_full {
         why.push("audit: the disk is full up to the reserve; free some space".to_owned());

@@ -33,7 +33,9 @@ impl Recorder for AuditRecorder {
         let audit = self.0.clone();
         Box::pin(async move {
             let durable = audit.append(entry(&event)).await;
-            durable.map(|durable| durable.seq).map_err(|error| Unrecorded(error.to_string()))
+            durable
+                .map(|durable| durable.seq)
+                .map_err(|error| Unrecorded(error.to_string()))
         })
     }
 }
@@ -54,15 +56,34 @@ fn entry(event: &Event) -> Entry {
     }
     match &event.what {
         What::Asked { expires_at } => asked(draft, ask, *expires_at),
-        What::Approved { approver, reason, outstanding } => {
-            let draft = draft.with("approver", named(approver)).with("outstanding", needed(outstanding));
+        What::Approved {
+            approver,
+            reason,
+            outstanding,
+        } => {
+            let draft = draft
+                .with("approver", named(approver))
+                .with("outstanding", needed(outstanding));
             let complete = outstanding.is_empty();
-            because(if complete { draft.with(field::VERDICT, "allow") } else { draft }, reason)
+            because(
+                if complete {
+                    draft.with(field::VERDICT, "allow")
+                } else {
+                    draft
+                },
+                reason,
+            )
         }
-        What::Denied { approver, reason } => {
-            because(draft.with("approver", named(approver)).with(field::VERDICT, "deny"), reason)
-        }
-        What::Refused { approver, code } => draft.with("approver", named(approver)).with("refusal", *code).into(),
+        What::Denied { approver, reason } => because(
+            draft
+                .with("approver", named(approver))
+                .with(field::VERDICT, "deny"),
+            reason,
+        ),
+        What::Refused { approver, code } => draft
+            .with("approver", named(approver))
+            .with("refusal", *code)
+            .into(),
         What::Expired => draft.with(field::VERDICT, "deny").into(),
         What::Withdrawn { why } => draft.with("withdrawal", why.as_str()).into(),
     }
@@ -76,14 +97,29 @@ fn asked(draft: Draft, ask: &Ask, expires_at: jiff::Timestamp) -> Entry {
         .with("expires", expires.to_string())
         .with("requester", named(&ask.requester))
         .with("requirements", needed(&ask.requirements))
-        .with("reasons", ask.reasons.iter().take(REASONS_MAX).map(short).collect::<Vec<_>>())
+        .with(
+            "reasons",
+            ask.reasons
+                .iter()
+                .take(REASONS_MAX)
+                .map(short)
+                .collect::<Vec<_>>(),
+        )
         .with("rows_so_far", ask.rows_so_far);
     if let Some(rows) = ask.max_rows {
         draft = draft.with("rows_max", rows);
     }
     let parameters = Value::from(ask.parameters.clone()).to_string();
-    let entry = Entry::new(draft).body("request", "text/plain; charset=utf-8", ask.statement.clone());
-    if ask.parameters.is_empty() { entry } else { entry.body("parameters", "application/json", parameters) }
+    let entry = Entry::new(draft).body(
+        "request",
+        "text/plain; charset=utf-8",
+        ask.statement.clone(),
+    );
+    if ask.parameters.is_empty() {
+        entry
+    } else {
+        entry.body("parameters", "application/json", parameters)
+    }
 }
 
 fn because(draft: Draft, reason: &Option<String>) -> Entry {
@@ -105,7 +141,10 @@ fn named(principal: &Principal) -> Value {
 }
 
 fn needed(requirements: &[Requirement]) -> Value {
-    requirements.iter().map(|one| json!({"count": one.count, "group": one.group})).collect()
+    requirements
+        .iter()
+        .map(|one| json!({"count": one.count, "group": one.group}))
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -17,9 +17,15 @@ impl Places {
         let mut requirements: Vec<Requirement> = Vec::new();
         for one in asked {
             let count = one.count.max(1);
-            match requirements.iter_mut().find(|known| known.group == one.group) {
+            match requirements
+                .iter_mut()
+                .find(|known| known.group == one.group)
+            {
                 Some(known) => known.count = known.count.max(count),
-                None => requirements.push(Requirement { group: one.group.clone(), count }),
+                None => requirements.push(Requirement {
+                    group: one.group.clone(),
+                    count,
+                }),
             }
         }
         Self { requirements }
@@ -32,7 +38,11 @@ impl Places {
 
     /// How many places of each requirement the people fill, in the best way to seat them.
     pub(super) fn filled<G: AsRef<[String]>>(&self, people: &[G]) -> Vec<usize> {
-        let mut seats = Seats { places: self, people, taken: Vec::new() };
+        let mut seats = Seats {
+            places: self,
+            people,
+            taken: Vec::new(),
+        };
         for person in 0..people.len() {
             let mut tried = vec![false; self.requirements.len()];
             seats.seat(person, &mut tried);
@@ -55,7 +65,10 @@ impl Places {
             .filter_map(|(one, filled)| {
                 let missing = usize::from(one.count).saturating_sub(filled);
                 let count = u8::try_from(missing).unwrap_or(u8::MAX);
-                (count > 0).then(|| Requirement { group: one.group.clone(), count })
+                (count > 0).then(|| Requirement {
+                    group: one.group.clone(),
+                    count,
+                })
             })
             .collect()
     }
@@ -81,7 +94,12 @@ impl<G: AsRef<[String]>> Seats<'_, G> {
                 Some(tried) if member && !*tried => *tried = true,
                 _ => continue,
             }
-            let sitting: Vec<usize> = self.taken.iter().filter(|seat| seat.1 == place).map(|seat| seat.0).collect();
+            let sitting: Vec<usize> = self
+                .taken
+                .iter()
+                .filter(|seat| seat.1 == place)
+                .map(|seat| seat.0)
+                .collect();
             if sitting.len() < usize::from(requirement.count) {
                 self.taken.push((person, place));
                 return true;
@@ -109,13 +127,18 @@ mod tests {
         text.split_whitespace()
             .map(|one| {
                 let (group, count) = one.split_once('=').unwrap();
-                Requirement { group: group.into(), count: count.parse().unwrap() }
+                Requirement {
+                    group: group.into(),
+                    count: count.parse().unwrap(),
+                }
             })
             .collect()
     }
 
     fn people(text: &str) -> Vec<Vec<String>> {
-        text.split_whitespace().map(|groups| groups.split('+').map(Into::into).collect()).collect()
+        text.split_whitespace()
+            .map(|groups| groups.split('+').map(Into::into).collect())
+            .collect()
     }
 
     #[test]
@@ -138,13 +161,19 @@ mod tests {
             ("m=2 p=1", "m+p m m", ""),
         ] {
             let places = Places::new(&want(asked));
-            assert_eq!(places.outstanding(&people(approved)), want(outstanding), "{asked} | {approved}");
+            assert_eq!(
+                places.outstanding(&people(approved)),
+                want(outstanding),
+                "{asked} | {approved}"
+            );
         }
     }
 
     /// The slow way: every way to give each person one place or none.
     fn best(requirements: &[Requirement], people: &[Vec<String>], left: &[u8]) -> usize {
-        let Some((first, rest)) = people.split_first() else { return 0 };
+        let Some((first, rest)) = people.split_first() else {
+            return 0;
+        };
         let mut most = best(requirements, rest, left);
         for (at, requirement) in requirements.iter().enumerate() {
             if left.get(at).is_some_and(|left| *left > 0) && first.contains(&requirement.group) {

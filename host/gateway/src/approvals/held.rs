@@ -88,7 +88,13 @@ pub(super) enum Say {
 }
 
 impl Held {
-    pub(super) fn new(id: ApprovalId, order: u64, ask: Ask, ttl: Duration, shared: Weak<Shared>) -> Self {
+    pub(super) fn new(
+        id: ApprovalId,
+        order: u64,
+        ask: Ask,
+        ttl: Duration,
+        shared: Weak<Shared>,
+    ) -> Self {
         let asked_at = jiff::Timestamp::now();
         Self {
             id,
@@ -134,7 +140,12 @@ impl Held {
     /// Puts the asking on record; only then is there anything to decide.
     pub(super) async fn open(&self) -> Result<(), Unrecorded> {
         let _turn = self.turn.lock().await;
-        match self.record(What::Asked { expires_at: self.expires_at }).await {
+        match self
+            .record(What::Asked {
+                expires_at: self.expires_at,
+            })
+            .await
+        {
             Ok(_) => {
                 self.lock().listed = true;
                 Ok(())
@@ -161,10 +172,17 @@ impl Held {
         let mut inner = self.lock();
         let decision = match inner.end.clone()? {
             End::Approved => Decision::Approved {
-                approvers: inner.approvals.iter().map(|given| given.word.clone()).collect(),
+                approvers: inner
+                    .approvals
+                    .iter()
+                    .map(|given| given.word.clone())
+                    .collect(),
                 max_rows: self.ask.max_rows,
             },
-            End::Denied(by) => Decision::Denied { reason: by.reason.clone(), by },
+            End::Denied(by) => Decision::Denied {
+                reason: by.reason.clone(),
+                by,
+            },
             // Withdrawn: unreachable while somebody waits, and closed like an expiry.
             End::Expired | End::Withdrawn(_) => Decision::Expired,
         };
@@ -225,7 +243,10 @@ impl Held {
                 reason: reason.clone(),
                 outstanding: outstanding.clone(),
             },
-            Say::No => What::Denied { approver: approver.clone(), reason: reason.clone() },
+            Say::No => What::Denied {
+                approver: approver.clone(),
+                reason: reason.clone(),
+            },
         };
         // Fails closed: without its record the word was never said.
         let seq = self.record(what).await?;
@@ -264,12 +285,26 @@ impl Held {
             parameters: ask.parameters.clone(),
             facts: ask.facts.clone(),
             reasons: ask.reasons.clone(),
-            requirements: self.places.requirements().iter().zip(filled).map(needed).collect(),
+            requirements: self
+                .places
+                .requirements()
+                .iter()
+                .zip(filled)
+                .map(needed)
+                .collect(),
             rows_so_far: ask.rows_so_far,
             max_rows: ask.max_rows,
-            fingerprint: ask.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint: ask
+                .fingerprint
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             generation: ask.generation,
-            approvals: inner.approvals.iter().map(|given| Word::from(&given.word)).collect(),
+            approvals: inner
+                .approvals
+                .iter()
+                .map(|given| Word::from(&given.word))
+                .collect(),
             denied: match &inner.end {
                 Some(End::Denied(by)) => Some(by.into()),
                 _ => None,
@@ -290,7 +325,9 @@ impl Held {
         }
         rules::may_decide(&self.ask.requester, approver)?;
         let not_an_approver = |of: Vec<Requirement>| {
-            Err(Refusal::NotAnApprover(of.into_iter().map(|one| one.group).collect()))
+            Err(Refusal::NotAnApprover(
+                of.into_iter().map(|one| one.group).collect(),
+            ))
         };
         let mut people: Vec<&[String]> = inner.approvals.iter().map(AsRef::as_ref).collect();
         let before = self.places.outstanding(&people);
@@ -304,7 +341,8 @@ impl Held {
             return Ok(Vec::new());
         }
         let person = rules::person(approver);
-        let same = |given: &Given| given.word.person == person || given.word.login == approver.subject;
+        let same =
+            |given: &Given| given.word.person == person || given.word.login == approver.subject;
         if inner.approvals.iter().any(same) {
             return Err(Refusal::AlreadyApproved);
         }
@@ -330,7 +368,10 @@ impl Held {
         {
             let mut inner = self.lock();
             if say == Say::Yes {
-                inner.approvals.push(Given { word: word.clone(), groups });
+                inner.approvals.push(Given {
+                    word: word.clone(),
+                    groups,
+                });
             }
             // The exchange went away meanwhile; the record of that follows the record of this word.
             if inner.end.is_some() {
@@ -342,7 +383,11 @@ impl Held {
                 Say::No => inner.end(End::Denied(word)),
             }
         }
-        let state = if say == Say::Yes { State::Approved } else { State::Denied };
+        let state = if say == Say::Yes {
+            State::Approved
+        } else {
+            State::Denied
+        };
         self.desk(|desk| desk.ended(self, state));
         Ok(Progress { seq, outstanding })
     }
@@ -361,7 +406,11 @@ impl Held {
 
     /// It ended without a word: out of the list at once, on record as soon as that can be.
     fn closed(self: &Arc<Self>, what: What) {
-        let state = if matches!(what, What::Expired) { State::Expired } else { State::Withdrawn };
+        let state = if matches!(what, What::Expired) {
+            State::Expired
+        } else {
+            State::Withdrawn
+        };
         self.desk(|desk| desk.ended(self, state));
         self.changed.notify_waiters();
         // The desk must outlive the record, even if this was the last wait.
@@ -377,7 +426,10 @@ impl Held {
     }
 
     async fn record_refusal(&self, approver: Principal, refusal: &Refusal) {
-        if !matches!(refusal, Refusal::OwnRequest | Refusal::Agent | Refusal::NotAnApprover(_)) {
+        if !matches!(
+            refusal,
+            Refusal::OwnRequest | Refusal::Agent | Refusal::NotAnApprover(_)
+        ) {
             return;
         }
         let recorded = {
@@ -387,12 +439,21 @@ impl Held {
         };
         if recorded <= REFUSALS_RECORDED_MAX {
             // Refused either way; the recorder says itself when it cannot record.
-            let _ = self.record(What::Refused { approver, code: refusal.code() }).await;
+            let _ = self
+                .record(What::Refused {
+                    approver,
+                    code: refusal.code(),
+                })
+                .await;
         }
     }
 
     fn record(&self, what: What) -> super::Recording {
-        let event = Event { approval: self.id.clone(), ask: Arc::clone(&self.ask), what };
+        let event = Event {
+            approval: self.id.clone(),
+            ask: Arc::clone(&self.ask),
+            what,
+        };
         match self.shared.upgrade() {
             Some(desk) => desk.record(event),
             None => Box::pin(async { Err(Unrecorded("the gateway is stopping".into())) }),
@@ -414,7 +475,9 @@ impl Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Held")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -26,7 +26,9 @@ impl ApprovalId {
     pub(super) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0_u8; 5];
         getrandom::fill(&mut bytes)?;
-        let bits = bytes.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let bits = bytes
+            .iter()
+            .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
         Ok(Self::from_bits(bits))
     }
 
@@ -108,7 +110,10 @@ fn value(letter: u8) -> Option<u64> {
         b'I' | b'L' => b'1',
         other => other,
     };
-    ALPHABET.iter().position(|known| *known == letter).map(|at| at as u64)
+    ALPHABET
+        .iter()
+        .position(|known| *known == letter)
+        .map(|at| at as u64)
 }
 
 #[cfg(test)]
@@ -127,7 +132,10 @@ mod tests {
             printed.to_lowercase(),
             printed.replace('-', ""),
             printed.trim_start_matches("A-").to_owned(),
-            printed.replace('-', " ").replace('1', "l").replace('0', "o"),
+            printed
+                .replace('-', " ")
+                .replace('1', "l")
+                .replace('0', "o"),
         ] {
             assert_eq!(typed.parse(), Ok(id.clone()), "{typed}");
         }
@@ -135,7 +143,15 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for typed in ["", "A", "A-7K3Q", "A-7K3Q-9FM2X", "A-7K3Q-9FU2", "A-7K3Q-9F-é", "../../etc/passwd"] {
+        for typed in [
+            "",
+            "A",
+            "A-7K3Q",
+            "A-7K3Q-9FM2X",
+            "A-7K3Q-9FU2",
+            "A-7K3Q-9F-é",
+            "../../etc/passwd",
+        ] {
             assert_eq!(typed.parse::<ApprovalId>(), Err(BadApprovalId), "{typed}");
         }
     }

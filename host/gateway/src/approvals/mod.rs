@@ -15,10 +15,10 @@ mod record;
 mod request;
 mod rules;
 mod store;
-mod view;
-mod wait;
 #[cfg(test)]
 mod tests;
+mod view;
+mod wait;
 
 pub use audited::AuditRecorder;
 pub use id::{ApprovalId, BadApprovalId};

@@ -212,7 +212,9 @@ pub enum AskError {
     #[error("approval was asked for without saying whose")]
     NobodyAsked,
     /// Nobody could judge so long a statement.
-    #[error("statement and parameters are longer than the {0} bytes that can be put before an approver")]
+    #[error(
+        "statement and parameters are longer than the {0} bytes that can be put before an approver"
+    )]
     TooLong(usize),
     /// No id could be made.
     #[error("the system gave no random numbers to name the request with")]
@@ -226,7 +228,9 @@ pub enum AskError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No such request is waiting or remembered.
-    #[error("no request for approval {0} is known here; `almoner approvals list` shows those that wait")]
+    #[error(
+        "no request for approval {0} is known here; `almoner approvals list` shows those that wait"
+    )]
     Unknown(ApprovalId),
     /// Each request is decided once.
     #[error("already decided: {0}")]

@@ -17,7 +17,11 @@ pub(super) fn may_decide(requester: &Principal, approver: &Principal) -> Result<
         Some(person(requester)),
         requester.actor.as_deref(),
     ];
-    if behind.into_iter().flatten().any(|name| theirs.contains(&name)) {
+    if behind
+        .into_iter()
+        .flatten()
+        .any(|name| theirs.contains(&name))
+    {
         return Err(Refusal::OwnRequest);
     }
     Ok(())
@@ -51,17 +55,72 @@ mod tests {
     fn nobody_approves_what_they_are_behind() {
         let own = Err(Refusal::OwnRequest);
         for (what, requester, approver, expected) in [
-            ("somebody else", login("ana", None, "ana"), login("ben", None, "ben"), Ok(())),
-            ("the same login", login("ana", None, "ana"), login("ana", None, "ana"), own.clone()),
-            ("another login of the same person", login("ana", None, "ana"), login("ana-admin", None, "ana"), own.clone()),
-            ("the person of a service login", login("report-job", None, "ana"), login("ana", None, "ana"), own.clone()),
-            ("a login named like the requester's person", login("x", None, "ana"), login("ana", None, "dept"), own.clone()),
-            ("the human an agent acts for", login("ana", Some("copilot"), "ana"), login("ana", None, "ana"), own.clone()),
-            ("another login of that human", login("ana", Some("copilot"), "ana"), login("ana-admin", None, "ana"), own.clone()),
-            ("the agent's own login", login("ana", Some("copilot"), "ana"), login("copilot", None, "copilot"), own.clone()),
-            ("a login without a person, same subject", login("ana", None, ""), login("ana", None, ""), own),
-            ("logins without persons, others", login("ana", None, ""), login("ben", None, ""), Ok(())),
-            ("an agent of somebody else", login("ana", None, "ana"), login("ben", Some("copilot"), "ben"), Err(Refusal::Agent)),
+            (
+                "somebody else",
+                login("ana", None, "ana"),
+                login("ben", None, "ben"),
+                Ok(()),
+            ),
+            (
+                "the same login",
+                login("ana", None, "ana"),
+                login("ana", None, "ana"),
+                own.clone(),
+            ),
+            (
+                "another login of the same person",
+                login("ana", None, "ana"),
+                login("ana-admin", None, "ana"),
+                own.clone(),
+            ),
+            (
+                "the person of a service login",
+                login("report-job", None, "ana"),
+                login("ana", None, "ana"),
+                own.clone(),
+            ),
+            (
+                "a login named like the requester's person",
+                login("x", None, "ana"),
+                login("ana", None, "dept"),
+                own.clone(),
+            ),
+            (
+                "the human an agent acts for",
+                login("ana", Some("copilot"), "ana"),
+                login("ana", None, "ana"),
+                own.clone(),
+            ),
+            (
+                "another login of that human",
+                login("ana", Some("copilot"), "ana"),
+                login("ana-admin", None, "ana"),
+                own.clone(),
+            ),
+            (
+                "the agent's own login",
+                login("ana", Some("copilot"), "ana"),
+                login("copilot", None, "copilot"),
+                own.clone(),
+            ),
+            (
+                "a login without a person, same subject",
+                login("ana", None, ""),
+                login("ana", None, ""),
+                own,
+            ),
+            (
+                "logins without persons, others",
+                login("ana", None, ""),
+                login("ben", None, ""),
+                Ok(()),
+            ),
+            (
+                "an agent of somebody else",
+                login("ana", None, "ana"),
+                login("ben", Some("copilot"), "ben"),
+                Err(Refusal::Agent),
+            ),
         ] {
             assert_eq!(may_decide(&requester, &approver), expected, "{what}");
         }

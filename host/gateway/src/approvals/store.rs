@@ -6,12 +6,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ApprovalId;
 use super::held::{Held, Say};
 use super::record::{Event, Recorder, Recording, Unrecorded};
 use super::request::{Ask, AskError, Limits, Progress, REASON_BYTES_MAX, Refusal, State};
 use super::view::View;
 use super::wait::Pending;
-use super::ApprovalId;
 use crate::identity::principal::Principal;
 use crate::telemetry::metrics::ApprovalMetrics;
 
@@ -77,7 +77,11 @@ impl Approvals {
 
     /// Requests that wait.
     pub fn pending(&self) -> usize {
-        self.shared.all().iter().filter(|held| held.state() == Some(State::Pending)).count()
+        self.shared
+            .all()
+            .iter()
+            .filter(|held| held.state() == Some(State::Pending))
+            .count()
     }
 
     /// Says yes for `approver`, who has proven who they are. Recorded before it counts.
@@ -98,7 +102,9 @@ impl Approvals {
         approver: &Principal,
         reason: Option<String>,
     ) -> Result<u64, Refusal> {
-        self.say(Say::No, id, approver, reason).await.map(|progress| progress.seq)
+        self.say(Say::No, id, approver, reason)
+            .await
+            .map(|progress| progress.seq)
     }
 
     async fn say(
@@ -110,7 +116,10 @@ impl Approvals {
     ) -> Result<Progress, Refusal> {
         let held = self.find(id).ok_or_else(|| Refusal::Unknown(id.clone()))?;
         let reason = reason.filter(|reason| !reason.trim().is_empty());
-        if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
+        if reason
+            .as_ref()
+            .is_some_and(|reason| reason.len() > REASON_BYTES_MAX)
+        {
             return Err(Refusal::ReasonTooLong(REASON_BYTES_MAX));
         }
         // In a task of its own: an approver who hangs up must not leave a recorded word without effect.
@@ -207,7 +216,13 @@ impl Shared {
         desk.next_order += 1;
         desk.waiting_total += 1;
         *desk.waiting.entry(ask.session.clone()).or_default() += 1;
-        let held = Arc::new(Held::new(id.clone(), desk.next_order, ask, ttl, Arc::downgrade(self)));
+        let held = Arc::new(Held::new(
+            id.clone(),
+            desk.next_order,
+            ask,
+            ttl,
+            Arc::downgrade(self),
+        ));
         desk.requests.insert(id, Arc::clone(&held));
         self.metrics.pending(desk.waiting_total);
         Ok(held)

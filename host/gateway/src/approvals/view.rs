@@ -95,6 +95,9 @@ pub struct Word {
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("View").field("id", &self.id).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("View")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }

@@ -67,7 +67,9 @@ impl Pending {
 
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pending").field("id", self.id()).finish_non_exhaustive()
+        f.debug_struct("Pending")
+            .field("id", self.id())
+            .finish_non_exhaustive()
     }
 }
 

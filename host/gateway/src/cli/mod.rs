@@ -4,12 +4,19 @@
 //! Commands speak to a running gateway over its admin socket, or to files; none opens a socket of its
 //! own except `serve` and `demo`.
 
+pub mod approvals;
+pub mod audit;
 pub mod check;
 pub mod config;
+pub mod demo;
 pub mod output;
 mod password;
+mod reach;
 pub mod schema;
+pub mod serve;
+pub mod status;
 pub mod users;
+mod when;
 
 use std::process::ExitCode;
 
@@ -42,10 +49,20 @@ pub struct Cli {
 /// One variant per command, in the order of the help text.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See the product at work on a private PostgreSQL with a made-up clinic
+    Demo(demo::Args),
+    /// Serve callers until told to stop
+    Serve(serve::Args),
     /// Check the configuration and the policies as a reload would, and warn about what is risky
     Check(check::Args),
     /// Manage the people and agents of the users file
     Users(users::Args),
+    /// Tell whether the running gateway takes exchanges, and what it does
+    Status(status::Args),
+    /// List, show, approve and deny the requests that wait for people
+    Approvals(approvals::Args),
+    /// Verify, show, search and export the audit trail
+    Audit(audit::Args),
     /// Print the JSON Schema of a document
     Schema(schema::Args),
 }
@@ -53,8 +70,13 @@ pub enum Command {
 impl Command {
     fn run(self, output: &Output) -> Exit {
         match self {
+            Self::Demo(args) => demo::run(&args),
+            Self::Serve(args) => serve::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Users(args) => users::run(args, output),
+            Self::Status(args) => status::run(args, output),
+            Self::Approvals(args) => approvals::run(args, output),
+            Self::Audit(args) => audit::run(args, output),
             Self::Schema(args) => schema::run(args, output),
         }
     }

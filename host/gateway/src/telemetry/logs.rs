@@ -28,7 +28,9 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The variable's text is not understood.
-    #[error("reading {LEVEL_VARIABLE}: {0}; write a level (error, warn, info, debug, trace) or target=level,…")]
+    #[error(
+        "reading {LEVEL_VARIABLE}: {0}; write a level (error, warn, info, debug, trace) or target=level,…"
+    )]
     Level(#[from] ParseError),
     /// The variable is not text.
     #[error("reading {LEVEL_VARIABLE}: it is not UTF-8")]
@@ -45,15 +47,29 @@ pub fn install(format: Option<LogFormat>) -> Result<(), LogError> {
         Err(std::env::VarError::NotPresent) => String::new(),
         Err(std::env::VarError::NotUnicode(_)) => return Err(LogError::NotText),
     };
-    let filter = directives(&wanted)?.and(filter_fn(|metadata| may_speak(metadata.target(), *metadata.level())));
+    let filter = directives(&wanted)?.and(filter_fn(|metadata| {
+        may_speak(metadata.target(), *metadata.level())
+    }));
     let terminal = std::io::stderr().is_terminal();
-    let format = format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Json });
+    let format = format.unwrap_or(if terminal {
+        LogFormat::Human
+    } else {
+        LogFormat::Json
+    });
     let layer = fmt::layer().with_writer(std::io::stderr);
     let layer = match format {
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
-        LogFormat::Human => layer.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
+        LogFormat::Human => layer
+            .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
+            .boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()?;
     Ok(())
 }
 
@@ -64,12 +80,16 @@ fn directives(wanted: &str) -> Result<EnvFilter, ParseError> {
         return EnvFilter::try_new(wanted);
     }
     let level = if wanted.is_empty() { "info" } else { wanted };
-    let own = ["almoner", "almoner_audit", "almoner_sandbox"].map(|target| format!(",{target}={level}"));
+    let own =
+        ["almoner", "almoner_audit", "almoner_sandbox"].map(|target| format!(",{target}={level}"));
     EnvFilter::try_new(format!("warn{}", own.concat()))
 }
 
 fn may_speak(target: &str, level: Level) -> bool {
-    let own = target.split("::").next().is_some_and(|name| name == "almoner" || name.starts_with("almoner_"));
+    let own = target
+        .split("::")
+        .next()
+        .is_some_and(|name| name == "almoner" || name.starts_with("almoner_"));
     own || level <= Level::INFO
 }
 
@@ -96,7 +116,10 @@ mod tests {
         let shown = |wanted| directives(wanted).map(|filter| filter.to_string());
         assert!(shown("debug").unwrap().contains("almoner=debug"));
         assert!(shown("").unwrap().contains("almoner=info"));
-        assert_eq!(shown("almoner::policy=trace").unwrap(), "almoner::policy=trace");
+        assert_eq!(
+            shown("almoner::policy=trace").unwrap(),
+            "almoner::policy=trace"
+        );
         assert!(shown("almoner=loud").is_err());
         assert!(shown("loud").is_err());
     }

@@ -16,10 +16,13 @@ use crate::approvals::{State, What};
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Bounds of durations within the gateway, seconds: from a warm plugin call to an upstream that gives up.
 const SECONDS: [f64; 14] = [
-    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0,
+    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0,
+    5.0, 30.0,
 ];
 /// Bounds of waits for people, seconds: from "was looking at it" to the longest that a request may wait.
-const PATIENCE_SECONDS: [f64; 9] = [5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
+const PATIENCE_SECONDS: [f64; 9] = [
+    5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0,
+];
 /// Kinds of findings that get a counter of their own; further ones count as `other`. Kinds are declared by
 /// policies and plugins, so a set with more is a mistake that must not grow the exposition without bound.
 pub const KINDS_MAX: usize = 256;
@@ -56,7 +59,10 @@ impl Exposition {
 
     /// The Prometheus text format.
     pub fn render(&self) -> String {
-        self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+        self.0
+            .as_ref()
+            .map(PrometheusHandle::render)
+            .unwrap_or_default()
     }
 
     /// Keeps the exporter's memory bounded; runs for as long as the gateway does.
@@ -197,7 +203,12 @@ pub struct PhaseMetrics(Vec<Histogram>);
 impl PhaseMetrics {
     /// Handles for all phases.
     pub fn register() -> Self {
-        Self(Phase::ALL.iter().map(|(_, phase)| histogram!("almoner_phase_seconds", "phase" => *phase)).collect())
+        Self(
+            Phase::ALL
+                .iter()
+                .map(|(_, phase)| histogram!("almoner_phase_seconds", "phase" => *phase))
+                .collect(),
+        )
     }
 
     /// So much time went into a phase.
@@ -225,7 +236,10 @@ impl FindingMetrics {
                 known.insert(kind.to_owned(), of(kind.to_owned()));
             }
         }
-        Self { kinds: known, other: of("other".into()) }
+        Self {
+            kinds: known,
+            other: of("other".into()),
+        }
     }
 
     /// So many findings of a kind were masked.
@@ -263,7 +277,9 @@ impl PluginMetrics {
             return self.answered.increment(1);
         };
         let known = self.failed.iter().find(|(known, _)| *known == class);
-        known.map_or(&self.other, |(_, counter)| counter).increment(1);
+        known
+            .map_or(&self.other, |(_, counter)| counter)
+            .increment(1);
     }
 }
 
@@ -281,11 +297,19 @@ impl ApprovalMetrics {
     /// Handles for the one desk of this process.
     pub fn register() -> Self {
         let of = |outcome: &'static str| counter!("almoner_approvals_total", "outcome" => outcome);
-        let ends = [State::Approved, State::Denied, State::Expired, State::Withdrawn];
+        let ends = [
+            State::Approved,
+            State::Denied,
+            State::Expired,
+            State::Withdrawn,
+        ];
         Self {
             asked: of("asked"),
             refused: of("refused"),
-            ended: ends.into_iter().map(|state| (state, of(state.as_str()))).collect(),
+            ended: ends
+                .into_iter()
+                .map(|state| (state, of(state.as_str())))
+                .collect(),
             pending: gauge!("almoner_approvals_pending"),
             wait: histogram!("almoner_approval_wait_seconds"),
         }
@@ -296,7 +320,10 @@ impl ApprovalMetrics {
         match what {
             What::Asked { .. } => self.asked.increment(1),
             What::Refused { .. } => self.refused.increment(1),
-            What::Approved { .. } | What::Denied { .. } | What::Expired | What::Withdrawn { .. } => {}
+            What::Approved { .. }
+            | What::Denied { .. }
+            | What::Expired
+            | What::Withdrawn { .. } => {}
         }
     }
 
@@ -340,9 +367,12 @@ impl AuditMetrics {
     pub fn observe(&self, status: &almoner_audit::Status) {
         self.queue.set(status.waiting as f64);
         self.seq.set(status.durable_seq as f64);
-        self.unsigned.set((status.durable_seq + 1).saturating_sub(status.signed_size) as f64);
+        self.unsigned
+            .set((status.durable_seq + 1).saturating_sub(status.signed_size) as f64);
         self.disk_free.set(status.disk_free_bytes as f64);
-        self.healthy.set(f64::from(u8::from(status.failed.is_none() && !status.disk_full)));
+        self.healthy.set(f64::from(u8::from(
+            status.failed.is_none() && !status.disk_full,
+        )));
     }
 }
 
@@ -357,8 +387,13 @@ pub struct PolicyMetrics {
 impl PolicyMetrics {
     /// Handles for the one policy of this process.
     pub fn register() -> Self {
-        let of = |outcome: &'static str| counter!("almoner_policy_reloads_total", "outcome" => outcome);
-        Self { generation: gauge!("almoner_policy_generation"), activated: of("activated"), refused: of("refused") }
+        let of =
+            |outcome: &'static str| counter!("almoner_policy_reloads_total", "outcome" => outcome);
+        Self {
+            generation: gauge!("almoner_policy_generation"),
+            activated: of("activated"),
+            refused: of("refused"),
+        }
     }
 
     /// A generation took over.
@@ -385,7 +420,10 @@ impl DoorMetrics {
     /// Handles for all doors.
     pub fn register() -> Self {
         Self {
-            failures: Door::ALL.iter().map(|(_, door)| counter!("almoner_login_failures_total", "door" => *door)).collect(),
+            failures: Door::ALL
+                .iter()
+                .map(|(_, door)| counter!("almoner_login_failures_total", "door" => *door))
+                .collect(),
             notifications_dropped: counter!("almoner_notifications_dropped_total"),
             connections_refused: counter!("almoner_connections_refused_total"),
         }
@@ -416,31 +454,81 @@ fn bump(counters: &[Counter], at: usize) {
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets(&SECONDS)?
-        .set_buckets_for_metric(Matcher::Full("almoner_approval_wait_seconds".into()), &PATIENCE_SECONDS)
+        .set_buckets_for_metric(
+            Matcher::Full("almoner_approval_wait_seconds".into()),
+            &PATIENCE_SECONDS,
+        )
 }
 
 /// Help texts, one for each name.
 fn describe() {
-    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    use metrics::{
+        describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram,
+    };
     counter!("almoner_exchanges_total", "Exchanges by how they ended");
-    counter!("almoner_masked_findings_total", "Findings that were masked, by kind");
-    counter!("almoner_approvals_total", "Requests for approval: asked, refused attempts to decide, and how they ended");
-    counter!("almoner_plugin_calls_total", "Calls of plugins by outcome; all but ok were treated closed");
-    counter!("almoner_policy_reloads_total", "Policy generations activated and refused");
-    counter!("almoner_login_failures_total", "Logins that failed, by door");
-    counter!("almoner_notifications_dropped_total", "Notifications of upstreams that were not passed on");
-    counter!("almoner_connections_refused_total", "Connections refused because there were too many");
+    counter!(
+        "almoner_masked_findings_total",
+        "Findings that were masked, by kind"
+    );
+    counter!(
+        "almoner_approvals_total",
+        "Requests for approval: asked, refused attempts to decide, and how they ended"
+    );
+    counter!(
+        "almoner_plugin_calls_total",
+        "Calls of plugins by outcome; all but ok were treated closed"
+    );
+    counter!(
+        "almoner_policy_reloads_total",
+        "Policy generations activated and refused"
+    );
+    counter!(
+        "almoner_login_failures_total",
+        "Logins that failed, by door"
+    );
+    counter!(
+        "almoner_notifications_dropped_total",
+        "Notifications of upstreams that were not passed on"
+    );
+    counter!(
+        "almoner_connections_refused_total",
+        "Connections refused because there were too many"
+    );
     gauge!("almoner_approvals_pending", "Requests that wait for people");
     gauge!("almoner_sessions", "Live sessions");
     gauge!("almoner_audit_queue", "Records that wait to become durable");
-    gauge!("almoner_audit_seq", "Sequence number of the last durable record");
-    gauge!("almoner_audit_unsigned_records", "Durable records that no signed checkpoint covers yet");
-    gauge!("almoner_audit_disk_free_bytes", "Bytes free on the disk of the audit trail");
-    gauge!("almoner_audit_healthy", "1 while the audit trail takes records");
-    gauge!("almoner_policy_generation", "The policy generation that new exchanges see");
-    histogram!("almoner_phase_seconds", "Time that exchanges spend in each phase");
-    histogram!("almoner_plugin_call_seconds", "Time of plugin calls, waiting included");
-    histogram!("almoner_approval_wait_seconds", "Time from asking for approval to its end");
+    gauge!(
+        "almoner_audit_seq",
+        "Sequence number of the last durable record"
+    );
+    gauge!(
+        "almoner_audit_unsigned_records",
+        "Durable records that no signed checkpoint covers yet"
+    );
+    gauge!(
+        "almoner_audit_disk_free_bytes",
+        "Bytes free on the disk of the audit trail"
+    );
+    gauge!(
+        "almoner_audit_healthy",
+        "1 while the audit trail takes records"
+    );
+    gauge!(
+        "almoner_policy_generation",
+        "The policy generation that new exchanges see"
+    );
+    histogram!(
+        "almoner_phase_seconds",
+        "Time that exchanges spend in each phase"
+    );
+    histogram!(
+        "almoner_plugin_call_seconds",
+        "Time of plugin calls, waiting included"
+    );
+    histogram!(
+        "almoner_approval_wait_seconds",
+        "Time from asking for approval to its end"
+    );
 }
 
 #[cfg(test)]
@@ -492,7 +580,10 @@ mod tests {
             "almoner_login_failures_total{door=\"admin\"} 1",
             "almoner_login_failures_total{door=\"postgres\"} 0",
         ] {
-            assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+            assert!(
+                text.lines().any(|have| have == line),
+                "{line} is not in\n{text}"
+            );
         }
     }
 
@@ -503,8 +594,14 @@ mod tests {
             findings.masked("phi.ssn", 3);
             findings.masked("4111-1111", 2);
         });
-        assert!(text.contains("almoner_masked_findings_total{kind=\"phi.ssn\"} 3"), "{text}");
-        assert!(text.contains("almoner_masked_findings_total{kind=\"other\"} 2"), "{text}");
+        assert!(
+            text.contains("almoner_masked_findings_total{kind=\"phi.ssn\"} 3"),
+            "{text}"
+        );
+        assert!(
+            text.contains("almoner_masked_findings_total{kind=\"other\"} 2"),
+            "{text}"
+        );
         assert!(!text.contains("4111"), "{text}");
     }
 
@@ -515,7 +612,10 @@ mod tests {
             let findings = FindingMetrics::register(kinds.iter().map(String::as_str));
             kinds.iter().for_each(|kind| findings.masked(kind, 1));
         });
-        assert_eq!(text.matches("almoner_masked_findings_total{").count(), KINDS_MAX + 1);
+        assert_eq!(
+            text.matches("almoner_masked_findings_total{").count(),
+            KINDS_MAX + 1
+        );
         assert!(text.contains("{kind=\"other\"} 50"), "{text}");
     }
 }
