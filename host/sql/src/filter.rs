@@ -1,7 +1,8 @@
 //! Whether a condition limits the rows a write touches.
 //!
-//! Guards against accidents and generated SQL, not against intent: a condition counts when it depends on the row. Constants
-//! (`true`, `1=1`), parameters alone, a column compared with itself, and any of these on one side of an `OR` do not.
+//! Guards against accidents and generated SQL, not against intent: a condition counts when it depends on the row written.
+//! Constants (`true`, `1=1`), parameters alone, columns of other relations alone, a column compared with itself, and any of
+//! these on one side of an `OR` do not.
 
 use pg_query::protobuf::{AExprKind, BoolExprType};
 
@@ -9,21 +10,59 @@ use crate::tree::{Tree, Value};
 
 /// Whether the condition in field `key` of a write limits it.
 pub(crate) fn limits(write: &Tree, key: &str) -> bool {
-    write.node(key).is_some_and(depends_on_row)
+    let target = write.node("relation").and_then(|relation| {
+        let alias = relation
+            .node("alias")
+            .and_then(|alias| alias.text("aliasname"));
+        alias.or(relation.text("relname"))
+    });
+    let target = Target {
+        name: target.unwrap_or_default(),
+    };
+    write
+        .node(key)
+        .is_some_and(|condition| target.decides(condition))
 }
 
-fn depends_on_row(condition: &Tree) -> bool {
-    match condition.kind {
-        "BoolExpr" => {
-            let mut arms = condition.nodes("args");
-            if condition.int("boolop") == i64::from(BoolExprType::OrExpr as i32) {
-                arms.all(depends_on_row)
-            } else {
-                arms.any(depends_on_row)
+/// The relation written, by the name its columns are qualified with.
+struct Target<'a> {
+    name: &'a str,
+}
+
+impl Target<'_> {
+    fn decides(&self, condition: &Tree) -> bool {
+        match condition.kind {
+            "BoolExpr" => {
+                let mut arms = condition.nodes("args");
+                if condition.int("boolop") == i64::from(BoolExprType::OrExpr as i32) {
+                    arms.all(|arm| self.decides(arm))
+                } else {
+                    arms.any(|arm| self.decides(arm))
+                }
             }
+            "AExpr" if compares_with_itself(condition) => false,
+            _ => self.mentioned(condition),
         }
-        "AExpr" if compares_with_itself(condition) => false,
-        _ => mentions_row(condition),
+    }
+
+    fn mentioned(&self, node: &Tree) -> bool {
+        match node.kind {
+            "CurrentOfExpr" => true,
+            // Without a qualifier it may be the target's.
+            "ColumnRef" => match node.words("fields").as_slice() {
+                [.., qualifier, _] => *qualifier == self.name,
+                _ => true,
+            },
+            _ => node.fields().any(|(_, value)| self.mentioned_in(value)),
+        }
+    }
+
+    fn mentioned_in(&self, value: &Value) -> bool {
+        match value {
+            Value::Node(node) => self.mentioned(node),
+            Value::List(items) => items.iter().any(|item| self.mentioned_in(item)),
+            _ => false,
+        }
     }
 }
 
@@ -32,19 +71,6 @@ fn compares_with_itself(expression: &Tree) -> bool {
     let reflexive = matches!(expression.words("name").last(), Some(&("=" | "<=" | ">=")));
     match (expression.node("lexpr"), expression.node("rexpr")) {
         (Some(left), Some(right)) => plain && reflexive && left.same(right),
-        _ => false,
-    }
-}
-
-fn mentions_row(node: &Tree) -> bool {
-    matches!(node.kind, "ColumnRef" | "CurrentOfExpr")
-        || node.fields().any(|(_, value)| value_mentions_row(value))
-}
-
-fn value_mentions_row(value: &Value) -> bool {
-    match value {
-        Value::Node(node) => mentions_row(node),
-        Value::List(items) => items.iter().any(value_mentions_row),
         _ => false,
     }
 }

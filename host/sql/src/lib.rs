@@ -65,6 +65,11 @@ pub fn facts(sql: &str) -> Result<FactSheet, Unparseable> {
     })?
 }
 
+/// The query of `COPY (query) TO …`, as written. `None` where the scanner does not find one.
+pub fn copied_query(sql: &str) -> Option<String> {
+    mask::copied_query(sql)
+}
+
 /// A hash of the shape of `sql`, the same for texts that differ only in constants, white space and comments: sixteen hex
 /// digits. `None` when the text cannot be parsed. Schema and relation names take part in full, aliases do not.
 pub fn fingerprint(sql: &str) -> Option<String> {

@@ -41,6 +41,41 @@ pub fn masked_text_within(sql: &str, bytes_max: usize) -> String {
     format!("{kept}<cut {} bytes>", masked.len() - end)
 }
 
+/// What stands between the first parenthesis behind `COPY` and the one that closes it.
+pub(crate) fn copied_query(sql: &str) -> Option<String> {
+    let text = admissible_text(sql)?;
+    let tokens = desk::run(move || pg_query::scan_tokens(&text).ok()).ok()??;
+    let mut tokens = tokens
+        .iter()
+        .filter(|token| !matches!(token.token(), Token::SqlComment | Token::CComment));
+    if tokens.next()?.token() != Token::Copy {
+        return None;
+    }
+    let open = tokens
+        .next()
+        .filter(|token| token.token() == Token::Ascii40)?;
+    let mut depth = 1;
+    for token in tokens {
+        match token.token() {
+            Token::Ascii40 => depth += 1,
+            Token::Ascii41 => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            let (from, to) = (
+                usize::try_from(open.end).ok()?,
+                usize::try_from(token.start).ok()?,
+            );
+            return sql.get(from..to).map(|query| query.trim().to_owned());
+        }
+    }
+    None
+}
+
+fn admissible_text(sql: &str) -> Option<String> {
+    (sql.len() <= TEXT_BYTES_MAX && !sql.as_bytes().contains(&0)).then(|| sql.to_owned())
+}
+
 fn masked(sql: &str) -> Option<String> {
     if sql.len() > TEXT_BYTES_MAX || sql.as_bytes().contains(&0) {
         return None;
@@ -96,13 +131,7 @@ fn written<'a>(token: &ScanToken, own: &'a str) -> &'a str {
                 "\"?\""
             }
         }
-        Ok(Token::Ident) => {
-            if plain_name(own) {
-                own
-            } else {
-                "?"
-            }
-        }
+        Ok(Token::Ident) if plain_name(own) => own,
         Ok(Token::Uident) => "\"?\"",
         Ok(Token::Param) if own.len() <= "$65535".len() => own,
         Ok(_) if !own.is_empty() && own.bytes().all(is_operator) => own,

@@ -71,7 +71,7 @@ impl Scopes {
 
     /// The relation that writes in `scope` go to.
     pub(crate) fn set_target(&mut self, scope: ScopeId, relation: &Tree) {
-        let label = label(&range_name(relation));
+        let label = range_label(relation);
         if let Some(scope) = self.scopes.get_mut(scope) {
             scope.target = Some(label);
         }
@@ -204,6 +204,11 @@ pub(crate) fn range_name(range: &Tree) -> RelationName {
         schema: range.text("schemaname").map(str::to_owned),
         name: range.text("relname").unwrap_or_default().to_owned(),
     }
+}
+
+/// The same as one text.
+pub(crate) fn range_label(range: &Tree) -> String {
+    label(&range_name(range))
 }
 
 /// The relation named by the words before a column: `t` of `s.t.c` as `s.t`.

@@ -122,6 +122,7 @@ impl Walk {
                 return;
             }
             "IntoClause" => self.found.into = true,
+            "CopyStmt" => self.copied(node),
             "JoinExpr" => self.join(node),
             "AExpr" => self.operator(node, "name"),
             "SubLink" => self.operator(node, "oper_name"),

@@ -1,7 +1,7 @@
 //! Relations and columns as they are named.
 
 use super::{Place, Walk};
-use crate::scope::{range_name, worded_label};
+use crate::scope::{range_label, range_name, worded_label};
 use crate::session;
 use crate::sheet::{Access, ColumnUse, Relation, RelationName};
 use crate::tree::Tree;
@@ -94,6 +94,30 @@ impl Walk {
             self.found.predicate.push(ColumnUse {
                 relation: None,
                 column: "*".to_owned(),
+            });
+        }
+    }
+
+    /// The columns a `COPY` of a relation moves; without a list, all.
+    pub(super) fn copied(&mut self, node: &Tree) {
+        let Some(relation) = node.node("relation").map(range_label) else {
+            return;
+        };
+        let uses = if node.is("is_from") {
+            &mut self.found.written
+        } else {
+            &mut self.found.read
+        };
+        let columns = node.words("attlist");
+        let columns = if columns.is_empty() {
+            vec!["*"]
+        } else {
+            columns
+        };
+        for column in columns {
+            uses.push(ColumnUse {
+                relation: Some(relation.clone()),
+                column: column.to_owned(),
             });
         }
     }

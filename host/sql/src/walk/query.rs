@@ -1,6 +1,7 @@
 //! Queries and writes: the nodes that open scopes.
 
 use super::{Place, Walk};
+use crate::sheet::ColumnUse;
 use crate::tree::Tree;
 
 impl Walk {
@@ -71,6 +72,13 @@ impl Walk {
         self.found.writes = true;
         self.scopes.set_target(place.scope, target);
         match node.kind {
+            "InsertStmt" if node.list("cols").is_empty() => {
+                let relation = Some(crate::scope::range_label(target));
+                self.found.written.push(ColumnUse {
+                    relation,
+                    column: "*".to_owned(),
+                });
+            }
             "InsertStmt" => self.assigned(node, "cols", place),
             "UpdateStmt" => {
                 self.assigned(node, "target_list", place);
