@@ -62,7 +62,7 @@ pub enum SettingsErrors {
     Failed(#[from] Failure),
     /// A declared pattern cannot be used.
     #[error(transparent)]
-    Pattern(#[from] crate::patterns::PatternError),
+    Pattern(#[from] crate::pattern::PatternError),
 }
 
 fn list(errors: &[SettingsError]) -> String {
@@ -221,6 +221,16 @@ impl Bound {
         let (answer, took) = self.host().0.threads.run(gate, deadline, timed).await?;
         gate.took(took);
         answer
+    }
+
+    /// Runs a call on the threads whatever the plugin's record, and leaves the record alone: for calls that
+    /// are known to be slow and rare.
+    pub(crate) async fn run_away<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(Duration) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (gate, deadline) = (&self.plugin().gate, self.limits().deadline);
+        self.host().0.threads.run(gate, deadline, call).await?
     }
 }
 

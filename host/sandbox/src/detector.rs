@@ -15,7 +15,7 @@ use crate::configured::{Bound, SettingsErrors};
 use crate::digest::Digest;
 use crate::failure::{BadOutput, Failure};
 use crate::instance::Instance;
-use crate::patterns::{PATTERNS_MAX, Pattern, PatternError};
+use crate::pattern::{PATTERNS_MAX, Pattern, PatternError};
 use crate::plugin::{Plugin, SETUP_TIME};
 use crate::question::Question;
 use crate::raw::{self, Appetite, Role};

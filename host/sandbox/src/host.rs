@@ -4,8 +4,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -21,16 +23,16 @@ use crate::selftest::{self, SelfTestFailed};
 use crate::threads::Threads;
 use crate::warm::WarmSlots;
 
-/// Threads for calls that are not sure to be short, see `gate.rs`. They are idle as long as plugins are
-/// quick; eight leave two places to each of four plugins that spin.
-pub const THREADS_DEFAULT: usize = 8;
+/// Fewest threads for calls that are not sure to be short, see `gate.rs`. They are idle as long as plugins
+/// are quick; eight give each plugin two places, so that three that spin leave two to the others.
+pub const THREADS_MIN: usize = 8;
 
 /// What a host is made with.
 #[derive(Clone, Debug)]
 pub struct HostSettings {
     /// How much of everything may exist at once.
     pub capacity: Capacity,
-    /// Dedicated threads; see [`THREADS_DEFAULT`].
+    /// Dedicated threads: by default two per core, at least [`THREADS_MIN`].
     pub threads: usize,
     /// Folder for compiled code, for this user alone (0700). `None`: compile at every start.
     pub cache: Option<PathBuf>,
@@ -40,9 +42,11 @@ pub struct HostSettings {
 
 impl Default for HostSettings {
     fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = THREADS_MIN.max(cores.saturating_mul(2));
         Self {
             capacity: Capacity::default(),
-            threads: THREADS_DEFAULT,
+            threads,
             cache: None,
             pseudonyms: None,
         }

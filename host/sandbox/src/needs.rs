@@ -137,7 +137,12 @@ fn ascii(first: u32, last: u32) -> Option<(u8, u8)> {
 pub(crate) fn of_cell(cell: &str) -> Option<Needs> {
     let (mut classes, mut digits) = (0, 0);
     for byte in cell.bytes() {
-        classes |= CLASSES[usize::from(byte)];
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "a byte is below 256, which the compiler knows"
+        )]
+        let class = CLASSES[usize::from(byte)];
+        classes |= class;
         digits += u32::from(byte.is_ascii_digit());
     }
     let bytes = u32::try_from(cell.len()).unwrap_or(u32::MAX);

@@ -58,7 +58,7 @@ fn expect(
     };
     let guard = guard(host, behaviour).map_err(failed)?;
     // On a thread of its own: if nothing interrupts the call, nobody waits for it.
-    let (answer, answered) = mpsc::channel();
+    let (answer, answered) = mpsc::sync_channel(1);
     let call =
         move || answer.send(guard.inspect_blocking(&CallContext::default(), &Operation::default()));
     let started = thread::Builder::new()

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::input::Answered;
 use crate::configured::SettingsErrors;
+use crate::detectors::{FieldOutcome, Outcome};
 use crate::failure::Failure;
-use crate::session::{FieldOutcome, Outcome};
 use crate::types::{Answer, Assessment, Finding, Reason, Verdict};
 
 #[derive(Clone, Debug, Deserialize)]

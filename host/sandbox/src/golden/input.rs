@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use crate::approval::ApprovalPlugin;
 use crate::detector::DetectorPlugin;
+use crate::detectors::{DetectorSet, FieldOutcome, Outcome};
 use crate::failure::Failure;
 use crate::guard::GuardPlugin;
-use crate::patterns::PatternError;
-use crate::session::{DetectorSet, FieldOutcome, Outcome};
+use crate::pattern::PatternError;
 use crate::transformer::TransformerPlugin;
 use crate::types::{
     self, Answer, Attr, Batch, CallContext, Direction, Found, Operation, Payload, Usage, Verdict,

@@ -1,8 +1,14 @@
 //! Builds small components in WebAssembly text, honest and hostile, without any toolchain.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test binary uses its part"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "tests state what they expect"
 )]
 
