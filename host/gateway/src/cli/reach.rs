@@ -16,7 +16,7 @@ const SOCKET_VARIABLE: &str = "ALMONER_SOCKET";
 
 /// Options that say which gateway is meant.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Reach {
+pub(super) struct Reach {
     /// The gateway's admin socket [default: $ALMONER_SOCKET, or the one that the configuration names]
     #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
