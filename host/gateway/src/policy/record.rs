@@ -1,0 +1,161 @@
+//! What the records of an exchange say. Names, counts and masked text only: a value that policy hides
+//! appears in no field of this file.
+
+use almoner_audit::now;
+use almoner_ledger::record::field;
+use almoner_ledger::{Draft, Kind};
+use serde_json::{Map, Value, json};
+
+use super::approve::Approved;
+use super::exchange::{Effect, Exchange, Session};
+use super::mask::Counts;
+use super::verdict::Denial;
+use crate::plugins::Generation;
+
+/// Actions of one exchange that a record lists; the rest is counted.
+const ACTIONS_LISTED_MAX: usize = 16;
+
+/// Who, from where, to what: on every record of a session.
+fn base(kind: Kind, session: &Session) -> Draft {
+    let principal = &session.principal;
+    let mut draft = Draft::new(kind, now())
+        .with(field::SUBJECT, principal.subject.as_str())
+        .with(field::RESOURCE, session.resource.as_str())
+        .with("protocol", session.protocol)
+        .with("issuer", principal.issuer.as_str())
+        .with("groups", principal.groups.as_slice())
+        .with("method", principal.method.as_str())
+        .with("source", session.source.to_string());
+    if let Some(actor) = &principal.actor {
+        draft = draft.with(field::ACTOR, actor.as_str());
+    }
+    draft
+}
+
+/// A session began.
+pub(super) fn session_begin(session: &Session) -> Draft {
+    base(Kind::Session, session)
+        .with(field::EVENT, "begin")
+        .with("person", session.principal.person.as_str())
+}
+
+/// A session ended.
+pub(super) fn session_end(session: &Session, why: &str) -> Draft {
+    base(Kind::Session, session)
+        .with(field::EVENT, "end")
+        .with("why", why)
+        .with("exchanges", session.exchanges())
+}
+
+/// What an exchange's record says of the exchange itself.
+pub(super) fn exchange(
+    kind: Kind,
+    session: &Session,
+    exchange: &Exchange,
+    generation: &Generation,
+    rule: Option<&str>,
+    verdict: &str,
+) -> Draft {
+    let mut draft = base(kind, session)
+        .with(field::EXCHANGE, exchange.id.as_str())
+        .with(field::VERDICT, verdict)
+        .with("generation", generation.number)
+        .with("policy", generation.digest.as_str())
+        .with("actions", actions(exchange))
+        .with(
+            "effect",
+            match exchange.effect() {
+                Effect::Read => "read",
+                Effect::Write => "write",
+            },
+        );
+    if let Some(rule) = rule {
+        draft = draft.with("rule", rule).with("plugins", generation.plugins_of(rule));
+    }
+    if exchange.actions.len() > ACTIONS_LISTED_MAX {
+        draft = draft.with("actions_count", exchange.actions.len() as u64);
+    }
+    draft
+}
+
+/// A later record of an exchange: points back instead of saying everything again.
+pub(super) fn follow_up(kind: Kind, session: &Session, exchange: &Exchange) -> Draft {
+    Draft::new(kind, now())
+        .with(field::EXCHANGE, exchange.id.as_str())
+        .with(field::SUBJECT, session.principal.subject.as_str())
+        .with(field::RESOURCE, session.resource.as_str())
+}
+
+/// A refused exchange.
+pub(super) fn denied(
+    session: &Session,
+    of: &Exchange,
+    generation: &Generation,
+    denial: &Denial,
+) -> Draft {
+    exchange(
+        Kind::Denied,
+        session,
+        of,
+        generation,
+        denial.rule.as_deref(),
+        "deny",
+    )
+    .with("code", denial.code.as_str())
+    .with("fault", denial.fault.as_str())
+    .with("message", denial.message.as_str())
+}
+
+/// Adds who approved what, where something was approved.
+pub(super) fn with_approvals(draft: Draft, approvals: &[Approved]) -> Draft {
+    if approvals.is_empty() {
+        return draft;
+    }
+    let approvals: Vec<Value> = approvals
+        .iter()
+        .map(|approved| {
+            json!({
+                "id": approved.id.as_str(),
+                "approvers": approved.approvers,
+                "rows": approved.max_rows,
+                "fingerprint": hex(&approved.fingerprint),
+            })
+        })
+        .collect();
+    draft.with("approvals", approvals)
+}
+
+/// Findings by kind.
+pub(super) fn findings(counts: &Counts) -> Map<String, Value> {
+    counts
+        .iter()
+        .map(|(kind, count)| (kind.to_string(), Value::from(*count)))
+        .collect()
+}
+
+fn actions(exchange: &Exchange) -> Value {
+    exchange
+        .actions
+        .iter()
+        .take(ACTIONS_LISTED_MAX)
+        .map(|action| {
+            let mut listed = Map::new();
+            listed.insert("verb".to_owned(), action.operation.verb.clone().into());
+            listed.insert("targets".to_owned(), action.operation.targets.clone().into());
+            listed.insert("request".to_owned(), (*action.shown).into());
+            if action.parameters > 0 {
+                listed.insert("parameters".to_owned(), (action.parameters as u64).into());
+            }
+            if let Some(opaque) = &action.opaque {
+                listed.insert("opaque".to_owned(), opaque.as_str().into());
+            }
+            listed.insert("facts".to_owned(), (*action.facts).clone());
+            Value::Object(listed)
+        })
+        .collect()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,47 @@
+//! What admission can end in, besides a ticket. A denial's words are names and codes that this house or a
+//! plugin's manifest wrote; a value of the request never becomes part of them.
+
+use super::exchange::ExchangeId;
+
+/// A refused exchange. The protocol words it in its own error format.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// The exchange refused.
+    pub exchange: ExchangeId,
+    /// The rule that applied, if one did.
+    pub rule: Option<String>,
+    /// A stable code: `sql-guard/ddl`, `approval.expired`, …
+    pub code: String,
+    /// For people, without the exchange's id.
+    pub message: String,
+    /// What kind of refusal, for the protocol's error code.
+    pub fault: Fault,
+}
+
+/// Whose doing a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Policy says no.
+    Policy,
+    /// The caller asked for something this gateway does not carry.
+    Unsupported,
+    /// Nobody approved in time, or somebody refused.
+    Approval,
+    /// The caller withdrew.
+    Canceled,
+    /// The gateway cannot do its work (evidence store, plugin); closed.
+    Gateway,
+}
+
+impl Fault {
+    /// As records and metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Unsupported => "unsupported",
+            Self::Approval => "approval",
+            Self::Canceled => "canceled",
+            Self::Gateway => "gateway",
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the server still owes an answer to, in order; and what the session knows of the statements and
+//! portals the answers are about. The server answers in the order it was asked, so one queue is enough.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use almoner_wire::postgres::backend::FieldDescription;
+use bytes::Bytes;
+
+use super::action::Resolved;
+use super::columns::CellType;
+use super::copy::CopyOut;
+use super::request::Asked;
+use super::rows::{Piece, Rows};
+use super::statement::Text;
+use super::words::OwnWords;
+use crate::policy::{Clearance, Denial, InFlight, Masked, Masking};
+
+/// One answer owed.
+pub(super) enum Expect {
+    /// To Parse. `said`: the caller asked and is told.
+    Parse { statement: Arc<Prepared>, said: bool },
+    Bind,
+    /// To Describe of a statement or, with the portal's formats, of a portal.
+    Describe {
+        of: Arc<Prepared>,
+        portal: Option<Vec<i16>>,
+        said: bool,
+    },
+    Close { said: bool },
+    Execute(Box<Flight>),
+    /// To a simple query, up to its ReadyForQuery.
+    Query(Box<Flight>),
+    /// An error that the gateway asked for in place of a refused message.
+    Refused { words: Option<OwnWords>, query: bool },
+    Sync { said: bool },
+}
+
+/// A prepared statement.
+pub(super) struct Prepared {
+    pub(super) name: Bytes,
+    pub(super) text: Arc<Text>,
+    /// For `COPY (query) TO`: the query, described for its columns.
+    pub(super) copied: Option<Arc<Prepared>>,
+    described: Mutex<Option<Arc<Described>>>,
+    resolved: Mutex<Option<Arc<Resolved>>>,
+    columns: Mutex<Option<Arc<Columns>>>,
+    clearance: Mutex<Option<Arc<Clearance>>>,
+}
+
+/// What the server says of a statement.
+pub(super) struct Described {
+    pub(super) parameters: Vec<u32>,
+    /// `None`: it returns no rows.
+    pub(super) fields: Option<Vec<FieldDescription>>,
+}
+
+/// Columns with their masking, and what they were decided for.
+pub(super) struct Columns {
+    pub(super) types: Arc<[CellType]>,
+    pub(super) masking: Masking,
+    pub(super) resolved: Arc<Resolved>,
+    pub(super) formats: Vec<i16>,
+}
+
+impl Prepared {
+    pub(super) fn new(name: Bytes, text: Arc<Text>, copied: Option<Arc<Prepared>>) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            text,
+            copied,
+            described: Mutex::default(),
+            resolved: Mutex::default(),
+            columns: Mutex::default(),
+            clearance: Mutex::default(),
+        })
+    }
+
+    pub(super) fn described(&self) -> Option<Arc<Described>> {
+        lock(&self.described).clone()
+    }
+
+    /// The server's answer in two steps: parameters, then columns.
+    pub(super) fn set_parameters(&self, parameters: Vec<u32>) {
+        *lock(&self.described) = Some(Arc::new(Described {
+            parameters,
+            fields: None,
+        }));
+    }
+
+    pub(super) fn set_fields(&self, fields: Vec<FieldDescription>) {
+        let mut described = lock(&self.described);
+        let parameters = described
+            .as_ref()
+            .map(|known| known.parameters.clone())
+            .unwrap_or_default();
+        *described = Some(Arc::new(Described {
+            parameters,
+            fields: Some(fields),
+        }));
+    }
+
+    pub(super) fn resolved(&self) -> Option<Arc<Resolved>> {
+        lock(&self.resolved).clone()
+    }
+
+    pub(super) fn set_resolved(&self, resolved: &Arc<Resolved>) {
+        *lock(&self.resolved) = Some(Arc::clone(resolved));
+    }
+
+    pub(super) fn columns(&self) -> Option<Arc<Columns>> {
+        lock(&self.columns).clone()
+    }
+
+    pub(super) fn set_columns(&self, columns: &Arc<Columns>) {
+        *lock(&self.columns) = Some(Arc::clone(columns));
+    }
+
+    /// The guards' leave to prepare it, under the generation that gave it.
+    pub(super) fn clearance(&self) -> Option<Arc<Clearance>> {
+        lock(&self.clearance).clone()
+    }
+
+    pub(super) fn set_clearance(&self, clearance: Clearance) -> Arc<Clearance> {
+        let clearance = Arc::new(clearance);
+        *lock(&self.clearance) = Some(Arc::clone(&clearance));
+        clearance
+    }
+}
+
+/// One session's task uses these; the lock is never waited for.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A portal.
+pub(super) struct Portal {
+    pub(super) statement: Arc<Prepared>,
+    pub(super) parameters: Vec<Option<Bytes>>,
+    pub(super) parameter_formats: Vec<i16>,
+    pub(super) result_formats: Vec<i16>,
+}
+
+/// An exchange that is being answered.
+pub(super) struct Flight {
+    pub(super) inflight: InFlight,
+    /// To judge it again in mid-response.
+    pub(super) asked: Arc<Asked>,
+    /// Its statements under the generation it was admitted by.
+    pub(super) statements: Vec<Arc<Resolved>>,
+    /// Which of them the server is answering.
+    pub(super) at: usize,
+    /// For a portal: its statement and the formats of its result.
+    pub(super) portal: Option<(Arc<Prepared>, Vec<i16>)>,
+    /// For a simple `COPY (query) TO`: the query, described for its columns.
+    pub(super) copied: Option<Arc<Prepared>>,
+    /// Columns of the result that is coming in.
+    pub(super) columns: Option<Arc<Columns>>,
+    pub(super) rows: Option<Rows>,
+    pub(super) rows_bytes: usize,
+    pub(super) copy: Option<CopyOut>,
+    /// Masked pieces that wait for their record.
+    pub(super) window: Vec<Masked<Piece>>,
+    pub(super) window_bytes: usize,
+    /// Refused in mid-response: what still comes is dropped, and these words take its place.
+    pub(super) stopped: Option<Denial>,
+    /// It is stopped because one before it was; nothing is said of it.
+    pub(super) silent: bool,
+    /// `error:…` once the server has reported one.
+    pub(super) failed: Option<String>,
+}
+
+impl Flight {
+    pub(super) fn new(inflight: InFlight, asked: Arc<Asked>) -> Self {
+        Self {
+            statements: asked.resolved(),
+            inflight,
+            asked,
+            at: 0,
+            portal: None,
+            copied: None,
+            columns: None,
+            rows: None,
+            rows_bytes: 0,
+            copy: None,
+            window: Vec::new(),
+            window_bytes: 0,
+            stopped: None,
+            silent: false,
+            failed: None,
+        }
+    }
+
+    /// The statement that is being answered.
+    pub(super) fn statement(&self) -> Option<&Arc<Resolved>> {
+        self.statements.get(self.at)
+    }
+
+    /// Whether anything of it may concern sensitive relations.
+    pub(super) fn is_sensitive(&self) -> bool {
+        self.statements.iter().any(|statement| statement.sensitive)
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !self.window.is_empty() || self.rows.as_ref().is_some_and(|rows| !rows.is_empty())
+    }
+
+    pub(super) fn outcome(&self) -> String {
+        match (&self.stopped, &self.failed) {
+            (Some(_), _) => "stopped".to_owned(),
+            (None, Some(failed)) => failed.clone(),
+            (None, None) => "ok".to_owned(),
+        }
+    }
+}
+
+/// The server has asked for the data of an admitted `COPY … FROM`. Made when it does, by the relay.
+pub(super) struct CopyingIn(());
+
+impl CopyingIn {
+    pub(super) fn asked_for(_: &Flight) -> Self {
+        Self(())
+    }
+}

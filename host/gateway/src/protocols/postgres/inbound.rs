@@ -1,0 +1,497 @@
+//! What a caller's messages mean: which are exchanges, which only prepare one, which are dropped because
+//! the server drops them, which are refused. A refused message has one in its place that fails, so that
+//! the server itself ends the pipeline or the transaction and every status stays true.
+
+use std::sync::Arc;
+
+use almoner_sql::Kind;
+use almoner_wire::postgres::fields::Severity;
+use almoner_wire::postgres::frontend::{Bind, Parse, Target};
+use almoner_wire::postgres::{Frame, Frontend};
+use bytes::{Bytes, BytesMut};
+
+use super::action::{Cursor, Resolved};
+use super::expect::{Expect, Flight, Portal, Prepared};
+use super::request::{Asked, Circumstances};
+use super::session::{Admitting, Ending, Leave, Relay, Then};
+use super::sinks::Housekeeping;
+use super::statement::Text;
+use super::words::OwnWords;
+use crate::policy::{Denial, Effect, InFlight, Request, Ticket};
+
+/// Prepared statements of one session.
+const STATEMENTS_MAX: usize = 10_000;
+/// Open portals of one session.
+const PORTALS_MAX: usize = 1_000;
+/// Cursors of one session whose declaration is remembered.
+const CURSORS_MAX: usize = 1_000;
+/// Name under which the query of a COPY is described; closed at once.
+const COPIED: &[u8] = b"almoner_copied";
+
+impl Relay {
+    pub(super) async fn on_client(&mut self, frame: Frame) -> Result<(), Ending> {
+        let message = Frontend::decode(&frame).map_err(|error| {
+            tracing::debug!(session = %self.session.id, %error, "a caller broke the protocol");
+            Ending::Broken("almoner: the message does not follow the protocol")
+        })?;
+        if let Some(copying) = &self.copying {
+            match message {
+                Frontend::CopyData(_) => self.upstream.copy_data(copying, frame.raw()),
+                Frontend::CopyDone | Frontend::CopyFail { .. } => {
+                    self.upstream.copy_data(copying, frame.raw());
+                    self.copying = None;
+                }
+                // The server ignores these while it copies, and so owes no answer.
+                Frontend::Sync | Frontend::Flush => {}
+                Frontend::Terminate => return Err(Ending::Caller),
+                _ => return Err(Ending::Broken("almoner: only COPY data is expected")),
+            }
+            return Ok(());
+        }
+        match message {
+            Frontend::Terminate => Err(Ending::Caller),
+            Frontend::Sync => {
+                self.skipping = false;
+                self.upstream.own(Housekeeping::Sync);
+                self.expect.push_back(Expect::Sync { said: true });
+                Ok(())
+            }
+            // Behind the end of a COPY the server drops what is left of it.
+            Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail { .. } => Ok(()),
+            _ if self.skipping => Ok(()),
+            Frontend::Flush => {
+                self.upstream.own(Housekeeping::Flush);
+                Ok(())
+            }
+            Frontend::Query { sql } => self.on_query(frame, &sql),
+            Frontend::Parse(parse) => self.on_parse(frame, parse),
+            Frontend::Bind(bind) => self.on_bind(frame, bind),
+            Frontend::Execute { portal, .. } => self.on_execute(frame, &portal),
+            Frontend::Describe(target) => {
+                self.on_describe(target);
+                Ok(())
+            }
+            Frontend::Close(target) => {
+                self.on_close(target);
+                Ok(())
+            }
+            Frontend::FunctionCall(_) => {
+                let asked = Asked::refused(
+                    self.session.next_exchange(),
+                    "FUNCTION CALL",
+                    "function calls outside of SQL are not carried",
+                    self.circumstances(),
+                );
+                self.admit(asked, Then::FunctionCall);
+                Ok(())
+            }
+            Frontend::Password(_) => Err(Ending::Broken("almoner: nobody asked for a password")),
+        }
+    }
+
+    fn on_query(&mut self, frame: Frame, sql: &Bytes) -> Result<(), Ending> {
+        let text = self.shared.texts.parse(sql);
+        let asked = Asked::query(
+            self.session.next_exchange(),
+            text,
+            self.circumstances(),
+        );
+        if self.must_stall(&asked) {
+            self.stall(frame);
+            return Ok(());
+        }
+        self.admit(asked, Then::Query(frame));
+        Ok(())
+    }
+
+    fn on_parse(&mut self, frame: Frame, parse: Parse) -> Result<(), Ending> {
+        // The server keeps the first of two statements of one name; so must we.
+        if !parse.statement.is_empty() && self.statements.contains_key(&parse.statement) {
+            self.refuse_pipeline("42P05", "almoner: a prepared statement of this name exists already");
+            return Ok(());
+        }
+        if self.statements.len() >= STATEMENTS_MAX {
+            self.refuse_pipeline("54000", "almoner: too many prepared statements in this session");
+            return Ok(());
+        }
+        let text = self.shared.texts.parse(&parse.sql);
+        let copied = self.copied_query(&text);
+        let prepared = Prepared::new(parse.statement, text, copied);
+        self.clear(Arc::clone(&prepared), Then::Parse(frame, prepared));
+        Ok(())
+    }
+
+    fn on_bind(&mut self, frame: Frame, bind: Bind) -> Result<(), Ending> {
+        let Some(statement) = self.statements.get(&bind.statement).map(Arc::clone) else {
+            self.refuse_pipeline("26000", "almoner: this prepared statement does not exist");
+            return Ok(());
+        };
+        if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
+            self.refuse_pipeline("42P03", "almoner: a portal of this name exists already");
+            return Ok(());
+        }
+        if self.portals.len() >= PORTALS_MAX {
+            self.refuse_pipeline("54000", "almoner: too many portals in this session");
+            return Ok(());
+        }
+        let portal = Arc::new(Portal {
+            statement: Arc::clone(&statement),
+            parameters: bind.parameters,
+            parameter_formats: bind.parameter_formats,
+            result_formats: bind.result_formats,
+        });
+        // Binding plans the statement, so the guards of today must have let it through.
+        let current = self.pipeline.generation().number;
+        match statement.clearance() {
+            Some(clearance) if clearance.generation() == current => {
+                self.upstream.prepare(&clearance, frame.raw());
+                self.expect.push_back(Expect::Bind);
+                self.portals.insert(bind.portal, portal);
+            }
+            _ => self.clear(statement, Then::Bind(frame, bind.portal, portal)),
+        }
+        Ok(())
+    }
+
+    fn on_execute(&mut self, frame: Frame, name: &Bytes) -> Result<(), Ending> {
+        let Some(portal) = self.portals.get(name).map(Arc::clone) else {
+            self.refuse_pipeline("34000", "almoner: this portal does not exist");
+            return Ok(());
+        };
+        let asked = Asked::portal(
+            self.session.next_exchange(),
+            Arc::clone(&portal),
+            self.circumstances(),
+        );
+        if self.must_stall(&asked) {
+            self.stall(frame);
+            return Ok(());
+        }
+        self.admit(asked, Then::Execute(frame, portal));
+        Ok(())
+    }
+
+    fn on_describe(&mut self, target: Target) {
+        let (of, portal, message) = match target {
+            Target::Statement(name) => match self.statements.get(&name) {
+                Some(known) => (Arc::clone(known), None, Housekeeping::DescribeStatement(name)),
+                None => {
+                    self.refuse_pipeline("26000", "almoner: this prepared statement does not exist");
+                    return;
+                }
+            },
+            Target::Portal(name) => match self.portals.get(&name) {
+                Some(known) => (
+                    Arc::clone(&known.statement),
+                    Some(known.result_formats.clone()),
+                    Housekeeping::DescribePortal(name),
+                ),
+                None => {
+                    self.refuse_pipeline("34000", "almoner: this portal does not exist");
+                    return;
+                }
+            },
+        };
+        self.upstream.own(message);
+        self.expect.push_back(Expect::Describe {
+            of,
+            portal,
+            said: true,
+        });
+    }
+
+    fn on_close(&mut self, target: Target) {
+        let message = match target {
+            Target::Statement(name) => {
+                self.statements.remove(&name);
+                Housekeeping::CloseStatement(name)
+            }
+            Target::Portal(name) => {
+                self.portals.remove(&name);
+                Housekeeping::ClosePortal(name)
+            }
+        };
+        self.upstream.own(message);
+        self.expect.push_back(Expect::Close { said: true });
+    }
+
+    pub(super) fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            catalogs: Arc::clone(&self.catalogs),
+            names_uncertain: self.names_uncertain,
+            cursors: Arc::clone(&self.cursors),
+        }
+    }
+
+    fn admit(&mut self, asked: Arc<Asked>, then: Then) {
+        let (pipeline, session) = (Arc::clone(&self.pipeline), Arc::clone(&self.session));
+        let (request, caller) = (Arc::clone(&asked), Arc::clone(&self.notices));
+        let answer = Box::pin(async move {
+            let ticket = pipeline.admit(&session, &*request, &*caller).await?;
+            Ok(Leave::Ticket(Box::new(ticket)))
+        });
+        self.admitting = Some(Admitting {
+            answer,
+            asked,
+            then,
+        });
+    }
+
+    /// Asks the guards alone, for a statement that is to be prepared.
+    fn clear(&mut self, statement: Arc<Prepared>, then: Then) {
+        let asked = Asked::statement(
+            self.session.next_exchange(),
+            statement,
+            self.circumstances(),
+        );
+        let (pipeline, session) = (Arc::clone(&self.pipeline), Arc::clone(&self.session));
+        let request = Arc::clone(&asked);
+        let answer = Box::pin(async move {
+            let clearance = pipeline.clear(&session, &*request).await?;
+            Ok(Leave::Clearance(clearance))
+        });
+        self.admitting = Some(Admitting {
+            answer,
+            asked,
+            then,
+        });
+    }
+
+    /// What may change state is not forwarded behind a response that may yet be stopped.
+    fn must_stall(&self, asked: &Asked) -> bool {
+        let may_stop = self.expect.iter().any(|owed| match owed {
+            Expect::Execute(flight) | Expect::Query(flight) => {
+                flight.inflight.may_stop() && flight.stopped.is_none()
+            }
+            _ => false,
+        });
+        may_stop
+            && self
+                .pipeline
+                .standing(&self.session)
+                .is_none_or(|standing| asked.exchange(&standing).effect() == Effect::Write)
+    }
+
+    fn stall(&mut self, frame: Frame) {
+        // Without it the server might keep the response that is waited for.
+        self.upstream.own(Housekeeping::Flush);
+        self.stalled = Some(frame);
+    }
+
+    /// Admission has answered.
+    pub(super) async fn on_admitted(&mut self, answer: Result<Leave, Denial>) -> Result<(), Ending> {
+        let Some(Admitting { asked, then, .. }) = self.admitting.take() else {
+            return Ok(());
+        };
+        match (answer, then) {
+            (Err(denial), Then::Query(_) | Then::FunctionCall) => {
+                self.upstream.own(Housekeeping::FailQuery);
+                self.expect.push_back(Expect::Refused {
+                    words: Some(OwnWords::denial(&denial)),
+                    query: true,
+                });
+            }
+            (Err(denial), _) => self.refuse_pipeline_with(OwnWords::denial(&denial)),
+            (Ok(Leave::Clearance(clearance)), Then::Parse(frame, prepared)) => {
+                self.prepare(&frame, prepared, clearance);
+            }
+            (Ok(Leave::Clearance(clearance)), Then::Bind(frame, name, portal)) => {
+                let clearance = portal.statement.set_clearance(clearance);
+                self.upstream.prepare(&clearance, frame.raw());
+                self.expect.push_back(Expect::Bind);
+                self.portals.insert(name, portal);
+            }
+            (Ok(Leave::Ticket(ticket)), Then::Query(frame)) => {
+                let mut flight = self.forward(&frame, *ticket, asked);
+                self.note_effects(&flight.statements);
+                flight.at = 0;
+                self.expect.push_back(Expect::Query(flight));
+            }
+            (Ok(Leave::Ticket(ticket)), Then::Execute(frame, portal)) => {
+                let mut flight = self.forward(&frame, *ticket, asked);
+                self.note_effects(&flight.statements);
+                flight.portal = Some((
+                    Arc::clone(&portal.statement),
+                    portal.result_formats.clone(),
+                ));
+                self.expect.push_back(Expect::Execute(flight));
+            }
+            // A proof for something else than was asked cannot be made; nothing is sent.
+            (Ok(_), _) => return Err(Ending::Broken("almoner: admission answered out of turn")),
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        &mut self,
+        frame: &Frame,
+        prepared: Arc<Prepared>,
+        clearance: crate::policy::Clearance,
+    ) {
+        let clearance = prepared.set_clearance(clearance);
+        self.upstream.prepare(&clearance, frame.raw());
+        self.expect.push_back(Expect::Parse {
+            statement: Arc::clone(&prepared),
+            said: true,
+        });
+        // Callers may never ask what a statement returns; masking must know.
+        self.upstream
+            .own(Housekeeping::DescribeStatement(prepared.name.clone()));
+        self.expect.push_back(Expect::Describe {
+            of: Arc::clone(&prepared),
+            portal: None,
+            said: false,
+        });
+        if let Some(copied) = &prepared.copied {
+            let mut message = BytesMut::new();
+            let parse = Frontend::Parse(Parse {
+                statement: copied.name.clone(),
+                sql: copied.text.sql.clone(),
+                parameter_types: Vec::new(),
+            });
+            if parse.encode(&mut message).is_ok() {
+                self.upstream.prepare(&clearance, &message);
+                self.describe_copied(copied);
+            }
+        }
+        self.statements.insert(prepared.name.clone(), prepared);
+    }
+
+    /// Behind the Parse of a COPY's query: describes and closes it.
+    fn describe_copied(&mut self, copied: &Arc<Prepared>) {
+        self.expect.push_back(Expect::Parse {
+            statement: Arc::clone(copied),
+            said: false,
+        });
+        self.upstream
+            .own(Housekeeping::DescribeStatement(copied.name.clone()));
+        self.expect.push_back(Expect::Describe {
+            of: Arc::clone(copied),
+            portal: None,
+            said: false,
+        });
+        self.upstream
+            .own(Housekeeping::CloseStatement(copied.name.clone()));
+        self.expect.push_back(Expect::Close { said: false });
+    }
+
+    /// Sends an admitted message and opens its flight.
+    fn forward(&mut self, frame: &Frame, ticket: Ticket, asked: Arc<Asked>) -> Box<Flight> {
+        let mut copied = None;
+        if let ([statement], true) = (asked.resolved().as_slice(), frame.tag() == b'Q') {
+            // Its columns are asked for first: COPY itself does not say where they come from.
+            copied = inner_query(statement).map(|query| {
+                let text = self.shared.texts.parse(&query);
+                Prepared::new(Bytes::from_static(COPIED), text, None)
+            });
+        }
+        if let Some(copied) = &copied {
+            let mut message = BytesMut::new();
+            let parse = Frontend::Parse(Parse {
+                statement: copied.name.clone(),
+                sql: copied.text.sql.clone(),
+                parameter_types: Vec::new(),
+            });
+            if parse.encode(&mut message).is_ok() {
+                self.upstream.forward(&ticket, &message);
+                self.describe_copied(copied);
+                // An error of describing ends here, and the COPY itself says what is wrong.
+                self.upstream.own(Housekeeping::Sync);
+                self.expect.push_back(Expect::Sync { said: false });
+            }
+        }
+        self.upstream.forward(&ticket, frame.raw());
+        let mut flight = Box::new(Flight::new(InFlight::forwarded(ticket), asked));
+        flight.copied = copied;
+        flight
+    }
+
+    fn copied_query(&self, text: &Text) -> Option<Arc<Prepared>> {
+        let [statement] = text.statements.as_slice() else {
+            return None;
+        };
+        let facts = statement.facts.as_ref()?;
+        if facts.kind != Kind::CopyTo || !facts.copy.as_ref()?.query {
+            return None;
+        }
+        let query = almoner_sql::copied_query(&statement.sql)?;
+        let text = self.shared.texts.parse(&Bytes::from(query));
+        Some(Prepared::new(Bytes::from_static(COPIED), text, None))
+    }
+
+    /// What a statement does to the meaning of later ones.
+    fn note_effects(&mut self, statements: &[Arc<Resolved>]) {
+        for statement in statements {
+            let Some(facts) = &statement.parsed.facts else {
+                self.names_uncertain = true;
+                continue;
+            };
+            let effects = &facts.session_effects;
+            if effects.iter().any(|effect| effect == "search-path" || effect == "unknown") {
+                self.names_uncertain = true;
+            }
+            if matches!(facts.kind, Kind::Create | Kind::Alter | Kind::Drop | Kind::Refresh)
+                || facts.verb == "SELECT INTO"
+                || statement.parsed.opaque.is_some()
+            {
+                if self.change.is_none() {
+                    self.change = Some(self.catalogs.changing());
+                }
+                // A temporary relation hides one of the same name.
+                if statement.parsed.sql.to_ascii_lowercase().contains("temp") {
+                    self.names_uncertain = true;
+                }
+            }
+            if facts.kind == Kind::DeclareCursor
+                && let Some(name) = facts.cursor.as_ref().and_then(|cursor| cursor.name.clone())
+            {
+                self.declare(name, statement);
+            }
+        }
+    }
+
+    fn declare(&mut self, name: String, statement: &Resolved) {
+        let cursors = Arc::make_mut(&mut self.cursors);
+        if cursors.len() >= CURSORS_MAX && !cursors.contains_key(&name) {
+            // Not remembered, so what it yields counts as sensitive.
+            return;
+        }
+        let declared = Cursor {
+            sensitive: statement.sensitive,
+            effect: statement.effect,
+            outputs: statement.outputs.clone(),
+        };
+        // The server may refuse a second declaration and keep the first: then both are thought of.
+        let both = match cursors.get(&name) {
+            None => declared,
+            Some(first) => Cursor {
+                sensitive: first.sensitive || declared.sensitive,
+                effect: first.effect.max(declared.effect),
+                outputs: Vec::new(),
+            },
+        };
+        cursors.insert(name, both);
+    }
+
+    fn refuse_pipeline(&mut self, code: &'static str, message: &str) {
+        self.refuse_pipeline_with(OwnWords::error(Severity::Error, code, message));
+    }
+
+    fn refuse_pipeline_with(&mut self, words: OwnWords) {
+        self.upstream.own(Housekeeping::FailPipeline);
+        self.expect.push_back(Expect::Refused {
+            words: Some(words),
+            query: false,
+        });
+        self.skipping = true;
+    }
+}
+
+/// The query of a `COPY (query) TO`.
+fn inner_query(statement: &Resolved) -> Option<Bytes> {
+    let facts = statement.parsed.facts.as_ref()?;
+    if facts.kind != Kind::CopyTo || !facts.copy.as_ref()?.query {
+        return None;
+    }
+    almoner_sql::copied_query(&statement.parsed.sql).map(Bytes::from)
+}

@@ -1,0 +1,188 @@
+//! Logging in a caller: SCRAM against the local users' verifiers, bound to our certificate under TLS.
+//! Unknown users and wrong passwords look alike to the caller in every byte; the record knows more.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use almoner_wire::postgres::backend::Authentication;
+use almoner_wire::postgres::fields::Severity;
+use almoner_wire::postgres::frontend::SaslInitial;
+use almoner_wire::postgres::scram::{AwaitFirst, Binding};
+use almoner_wire::postgres::{Decoder, Direction, Frontend, Limits, WireError};
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::stream::Stream;
+use super::upstream::nonce;
+use super::words::OwnWords;
+use crate::identity::principal::Principal;
+use crate::identity::users::Users;
+
+/// SQLSTATE of a failed login (`invalid_password`).
+const FAILED: &str = "28P01";
+/// Sources whose failed logins are counted at once; beyond it all count as one.
+const SOURCES_MAX: usize = 10_000;
+
+/// Why a caller is not logged in.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoginError {
+    #[error("the login failed: {0}")]
+    Refused(&'static str),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the connection failed during login")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the login. `binding` is the hash of our certificate under TLS.
+pub(super) async fn log_in(
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+    users: &Users,
+    user: &str,
+    binding: Option<Bytes>,
+) -> Result<Principal, LoginError> {
+    let known = users.login(user);
+    let binding = binding.map_or(Binding::None, Binding::TlsServerEndPoint);
+    let start = AwaitFirst::new(known.verifier, binding);
+    let mechanisms = start
+        .mechanisms()
+        .iter()
+        .map(|name| Bytes::from_static(name.as_bytes()))
+        .collect();
+    let mut decoder = Decoder::new(Limits::login(Direction::Frontend));
+    say(stream, Authentication::Sasl { mechanisms }).await?;
+
+    let initial = SaslInitial::decode(password(stream, buffer, &mut decoder).await?)?;
+    let nonce = nonce().map_err(|_| LoginError::Refused("no random numbers"))?;
+    let first = start.first(
+        &initial.mechanism,
+        initial.response.as_deref().unwrap_or_default(),
+        &nonce,
+    );
+    let (next, challenge) = match first {
+        Ok(next) => next,
+        Err(_) => return Err(refuse(stream, user, "a malformed or unbound SCRAM message").await),
+    };
+    say(stream, Authentication::SaslContinue(challenge)).await?;
+
+    let last = password(stream, buffer, &mut decoder).await?;
+    match (next.finish(&last), known.principal) {
+        (Ok(accepted), Some(mut principal)) => {
+            if accepted.bound {
+                principal.method.push_str("-plus");
+            }
+            say(stream, Authentication::SaslFinal(accepted.server_final)).await?;
+            say(stream, Authentication::Ok).await?;
+            Ok(principal)
+        }
+        _ => Err(refuse(stream, user, "wrong password or unknown user").await),
+    }
+}
+
+async fn say(stream: &mut Stream, step: Authentication) -> Result<(), LoginError> {
+    let bytes = OwnWords::authentication(step).into_bytes();
+    stream.write_all(&bytes).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+async fn refuse(stream: &mut Stream, user: &str, why: &'static str) -> LoginError {
+    let message = format!("password authentication failed for user \"{user}\"");
+    let words = OwnWords::error(Severity::Fatal, FAILED, &message).into_bytes();
+    // The caller may be gone; the refusal stands either way.
+    let _ = stream.write_all(&words).await;
+    let _ = stream.flush().await;
+    LoginError::Refused(why)
+}
+
+async fn password(
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+    decoder: &mut Decoder,
+) -> Result<Bytes, LoginError> {
+    loop {
+        if let Some(frame) = decoder.decode(buffer)? {
+            return match Frontend::decode(&frame)? {
+                Frontend::Password(body) => Ok(body),
+                _ => Err(LoginError::Refused("something else than a password message")),
+            };
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(LoginError::Io(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+    }
+}
+
+/// Failed logins by source: recorded one by one up to a rate, then counted, so that nobody can flood the
+/// trail.
+pub struct Logins {
+    per_minute_max: u32,
+    started: Instant,
+    sources: Mutex<HashMap<IpAddr, (u64, u32, u64)>>,
+}
+
+/// What to do about one more failed login.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    /// Record it; and so many of the source's earlier ones, which were only counted.
+    Record {
+        /// Counted since the last record.
+        counted: u64,
+    },
+    /// Count it.
+    Count,
+}
+
+impl Logins {
+    /// Records up to so many failed logins a minute and source one by one.
+    pub fn new(per_minute_max: u32) -> Self {
+        Self {
+            per_minute_max,
+            started: Instant::now(),
+            sources: Mutex::new(HashMap::new()),
+        }
+    }
+
+    pub(super) fn failed(&self, source: IpAddr) -> Note {
+        let minute = self.started.elapsed().as_secs() / 60;
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if sources.len() >= SOURCES_MAX && !sources.contains_key(&source) {
+            sources.retain(|_, (last, _, counted)| *last == minute || *counted > 0);
+            if sources.len() >= SOURCES_MAX {
+                return Note::Count;
+            }
+        }
+        let (last, recorded, counted) = sources.entry(source).or_insert((minute, 0, 0));
+        if *last != minute {
+            (*last, *recorded) = (minute, 0);
+        }
+        if *recorded < self.per_minute_max {
+            *recorded += 1;
+            Note::Record {
+                counted: std::mem::take(counted),
+            }
+        } else {
+            *counted += 1;
+            Note::Count
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_failed_logins_is_counted_not_recorded() {
+        let logins = Logins::new(2);
+        let (a, b) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let record = Note::Record { counted: 0 };
+        assert_eq!(logins.failed(a), record);
+        assert_eq!(logins.failed(a), record);
+        assert_eq!(logins.failed(a), Note::Count);
+        assert_eq!(logins.failed(b), record);
+    }
+}

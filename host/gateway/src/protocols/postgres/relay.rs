@@ -1,0 +1,394 @@
+//! What a server's messages mean. Each belongs to the answer that is owed first; what holds values goes
+//! through `settle`, and the rest is said anew in the gateway's own words. An answer nobody is owed ends
+//! the session: whoever cannot tell what bytes are must not pass them.
+
+use std::sync::Arc;
+
+use almoner_sql::Kind;
+use almoner_wire::postgres::backend::{CopyResponse, TransactionStatus};
+use almoner_wire::postgres::{Backend, DataRow, Fields, Frame, tag};
+
+use super::expect::{CopyingIn, Expect, Flight, Prepared};
+use super::message::{Message, precedes_rows};
+use super::request::Asked;
+use super::rows::Piece;
+use super::session::{Ending, Relay, check_parameter};
+use super::words::OwnWords;
+use crate::policy::Effect;
+
+const OUT_OF_TURN: Ending = Ending::Broken("almoner: the server answered out of turn");
+const UNREADABLE: Ending = Ending::Broken("almoner: the server broke the protocol");
+
+impl Relay {
+    pub(super) async fn on_server(&mut self, frame: Frame) -> Result<(), Ending> {
+        if frame.tag() == tag::backend::DATA_ROW {
+            return self.on_row(frame).await;
+        }
+        let message = Backend::decode(&frame).map_err(|error| {
+            tracing::error!(session = %self.session.id, %error, "the upstream broke the protocol");
+            UNREADABLE
+        })?;
+        match message {
+            Backend::ParameterStatus { name, value } => {
+                check_parameter(&name, &value).map_err(Ending::Broken)?;
+                self.client.say(OwnWords::parameter_status(name, value));
+                Ok(())
+            }
+            Backend::NoticeResponse(fields) => self.on_notice(fields).await,
+            Backend::NotificationResponse { .. } => {
+                self.pipeline.metrics().notification_dropped();
+                Ok(())
+            }
+            Backend::ErrorResponse(fields) => self.on_error(fields).await,
+            Backend::ReadyForQuery { status } => self.on_ready(status).await,
+            Backend::CommandComplete { tag } => self.on_complete(OwnWords::complete(&tag)).await,
+            Backend::EmptyQueryResponse => self.on_complete(OwnWords::empty_query()).await,
+            Backend::PortalSuspended => self.on_suspended().await,
+            Backend::RowDescription(fields) => match self.expect.front() {
+                Some(Expect::Query(_)) => self.on_result(fields).await,
+                Some(Expect::Describe { .. }) => {
+                    self.on_described(Some(fields));
+                    Ok(())
+                }
+                _ => Err(OUT_OF_TURN),
+            },
+            Backend::NoData => {
+                self.on_described(None);
+                Ok(())
+            }
+            Backend::ParameterDescription(types) => match self.expect.front() {
+                Some(Expect::Describe { of, said, .. }) => {
+                    of.set_parameters(types.clone());
+                    if *said {
+                        self.client.say(OwnWords::parameters(types));
+                    }
+                    Ok(())
+                }
+                _ => Err(OUT_OF_TURN),
+            },
+            Backend::ParseComplete => match self.expect.pop_front() {
+                Some(Expect::Parse { said, .. }) => {
+                    self.say_if(said, OwnWords::parse_complete);
+                    Ok(())
+                }
+                _ => Err(OUT_OF_TURN),
+            },
+            Backend::BindComplete => match self.expect.pop_front() {
+                Some(Expect::Bind) => {
+                    self.client.say(OwnWords::bind_complete());
+                    Ok(())
+                }
+                _ => Err(OUT_OF_TURN),
+            },
+            Backend::CloseComplete => match self.expect.pop_front() {
+                Some(Expect::Close { said }) => {
+                    self.say_if(said, OwnWords::close_complete);
+                    Ok(())
+                }
+                _ => Err(OUT_OF_TURN),
+            },
+            Backend::CopyOutResponse(response) => self.on_copy_out(response).await,
+            Backend::CopyInResponse(response) => self.on_copy_in(response).await,
+            Backend::CopyData(data) => self.on_copy_data(&data).await,
+            Backend::CopyDone => self.on_copy_done().await,
+            Backend::Authentication(_)
+            | Backend::BackendKeyData { .. }
+            | Backend::NegotiateProtocolVersion { .. }
+            | Backend::CopyBothResponse(_)
+            | Backend::FunctionCallResponse(_)
+            | Backend::DataRow(_) => Err(OUT_OF_TURN),
+        }
+    }
+
+    fn say_if(&mut self, said: bool, words: impl FnOnce() -> OwnWords) {
+        if said {
+            self.client.say(words());
+        }
+    }
+
+    /// The flight that the server is answering.
+    pub(super) fn flight(&mut self) -> Option<&mut Flight> {
+        match self.expect.front_mut() {
+            Some(Expect::Execute(flight) | Expect::Query(flight)) => Some(flight),
+            _ => None,
+        }
+    }
+
+    async fn on_row(&mut self, frame: Frame) -> Result<(), Ending> {
+        let row = DataRow::decode(frame.body()).map_err(|_| UNREADABLE)?;
+        self.ensure_portal_columns().await?;
+        let flight = self.flight().ok_or(OUT_OF_TURN)?;
+        if flight.stopped.is_some() {
+            return Ok(());
+        }
+        let bytes = frame.len();
+        let rows = flight.rows.as_mut().ok_or(OUT_OF_TURN)?;
+        if !rows.push(row, frame.into_raw()) {
+            flight.failed = Some("error:mismatch".to_owned());
+            tracing::error!(session = %self.session.id, "a row does not match its description");
+            return Err(Ending::Broken(
+                "almoner: a row does not match its description; nothing of it was passed on",
+            ));
+        }
+        flight.rows_bytes += bytes;
+        self.after_row().await
+    }
+
+    fn on_described(&mut self, fields: Option<Vec<almoner_wire::postgres::backend::FieldDescription>>) {
+        let Some(Expect::Describe { of, portal, said }) = self.expect.pop_front() else {
+            return;
+        };
+        let words = match &fields {
+            None => OwnWords::no_data(),
+            Some(fields) => OwnWords::columns(fields),
+        };
+        // A portal's description has the portal's formats; the statement's own is what is kept.
+        if portal.is_none()
+            && let Some(fields) = fields
+        {
+            of.set_fields(fields);
+        }
+        self.say_if(said, || words);
+    }
+
+    async fn on_complete(&mut self, words: OwnWords) -> Result<(), Ending> {
+        self.flush_rows().await;
+        let flight = self.flight().ok_or(OUT_OF_TURN)?;
+        flight.copy = None;
+        let done = flight.statements.get(flight.at).map(Arc::clone);
+        flight.at += 1;
+        flight.columns = None;
+        flight.rows = None;
+        let stopped = flight.stopped.is_some();
+        if !stopped {
+            self.own_piece(words).await;
+        }
+        if let Some(done) = done {
+            self.forget_after(done.parsed.kind(), &done.parsed.sql);
+        }
+        match self.expect.front() {
+            Some(Expect::Execute(_)) if stopped => self.end_stopped_portal().await,
+            Some(Expect::Execute(_)) => self.end_front("ok").await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn on_suspended(&mut self) -> Result<(), Ending> {
+        self.flush_rows().await;
+        let stopped = match self.expect.front() {
+            Some(Expect::Execute(flight)) => flight.stopped.is_some(),
+            _ => return Err(OUT_OF_TURN),
+        };
+        if stopped {
+            return self.end_stopped_portal().await;
+        }
+        self.own_piece(OwnWords::suspended()).await;
+        self.end_front("suspended").await
+    }
+
+    async fn on_ready(&mut self, status: TransactionStatus) -> Result<(), Ending> {
+        let was = std::mem::replace(&mut self.status, status);
+        if status == TransactionStatus::Idle {
+            // With its transaction a portal ends, and what was defined is there for all to see.
+            self.portals.clear();
+            self.change = None;
+        }
+        match self.expect.front() {
+            Some(Expect::Sync { .. }) => {
+                if let Some(Expect::Sync { said }) = self.expect.pop_front() {
+                    self.say_if(said, || OwnWords::ready(status));
+                }
+                if status == TransactionStatus::Failed && was != status {
+                    self.portals.clear();
+                }
+                Ok(())
+            }
+            Some(Expect::Refused { query: true, .. }) => {
+                if let Some(Expect::Refused {
+                    words: Some(words), ..
+                }) = self.expect.pop_front()
+                {
+                    // The server did not fail where it had to.
+                    self.client.say(words);
+                }
+                self.client.say(OwnWords::ready(status));
+                Ok(())
+            }
+            Some(Expect::Query(_)) => self.end_query(status).await,
+            _ => Err(OUT_OF_TURN),
+        }
+    }
+
+    async fn on_error(&mut self, fields: Fields) -> Result<(), Ending> {
+        self.copying = None;
+        self.flush_rows().await;
+        match self.expect.front_mut() {
+            Some(Expect::Refused { words, query }) => {
+                let (words, query) = (words.take(), *query);
+                if let Some(words) = words {
+                    self.client.say(words);
+                }
+                if !query {
+                    self.expect.pop_front();
+                    self.discard_to_sync().await?;
+                }
+                Ok(())
+            }
+            Some(Expect::Execute(flight) | Expect::Query(flight)) => {
+                let harmless = !flight.is_sensitive()
+                    || (precedes_rows(&fields)
+                        && flight.statements.iter().all(|one| one.effect == Effect::Read));
+                let message = Message::new(fields, false, !harmless);
+                flight.failed = Some(format!("error:{}", message.code()));
+                flight.copy = None;
+                let (fatal, portal) = (
+                    message.is_fatal(),
+                    matches!(self.expect.front(), Some(Expect::Execute(_))),
+                );
+                self.message_piece(message).await?;
+                if portal {
+                    let outcome = self.flight().map(|flight| flight.outcome()).unwrap_or_default();
+                    self.end_front(&outcome).await?;
+                    self.discard_to_sync().await?;
+                }
+                if fatal { Err(Ending::Upstream) } else { Ok(()) }
+            }
+            Some(Expect::Parse { statement, said }) => {
+                let (statement, said) = (Arc::clone(statement), *said);
+                let asked = self.statement_asked(&statement);
+                self.aside(asked, Message::new(fields, false, true), said).await?;
+                self.discard_to_sync().await
+            }
+            Some(Expect::Describe { of, said, .. }) => {
+                let (of, said) = (Arc::clone(of), *said);
+                let asked = self.statement_asked(&of);
+                // An error of a description the caller did not ask for still ends its pipeline.
+                self.aside(asked, Message::new(fields, false, true), said || self.is_pipeline()).await?;
+                self.discard_to_sync().await
+            }
+            Some(Expect::Bind | Expect::Close { .. }) => {
+                let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
+                self.aside(asked, Message::new(fields, false, true), true).await?;
+                self.discard_to_sync().await
+            }
+            Some(Expect::Sync { .. }) | None => {
+                let message = Message::new(fields, false, true);
+                let fatal = message.is_fatal();
+                let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
+                self.aside(asked, message, true).await?;
+                if fatal { Err(Ending::Upstream) } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn on_notice(&mut self, fields: Fields) -> Result<(), Ending> {
+        match self.flight() {
+            Some(flight) if flight.stopped.is_some() => Ok(()),
+            Some(flight) => {
+                let withhold = flight.is_sensitive();
+                self.flush_rows().await;
+                self.message_piece(Message::new(fields, true, withhold)).await
+            }
+            None => {
+                let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
+                self.aside(asked, Message::new(fields, true, true), true).await
+            }
+        }
+    }
+
+    async fn on_copy_in(&mut self, response: CopyResponse) -> Result<(), Ending> {
+        if response.format != 0 {
+            return Err(Ending::Broken("almoner: binary COPY is not carried"));
+        }
+        // While it copies, the server ignores the Sync that came behind the statement.
+        while matches!(self.expect.get(1), Some(Expect::Sync { .. })) {
+            self.expect.remove(1);
+        }
+        if self.expect.len() > 1 {
+            return Err(Ending::Broken("almoner: only COPY data is expected"));
+        }
+        let flight = self.flight().ok_or(OUT_OF_TURN)?;
+        self.copying = Some(CopyingIn::asked_for(flight));
+        self.own_piece(OwnWords::copy_response(Backend::CopyInResponse(response)))
+            .await;
+        // The caller sends nothing before it has this.
+        self.flush_window().await
+    }
+
+    async fn on_copy_out(&mut self, response: CopyResponse) -> Result<(), Ending> {
+        if response.format != 0 {
+            return Err(Ending::Broken("almoner: binary COPY is not carried"));
+        }
+        self.begin_copy_out(response.column_formats.len()).await?;
+        self.own_piece(OwnWords::copy_response(Backend::CopyOutResponse(response)))
+            .await;
+        Ok(())
+    }
+
+    /// What the server has forgotten, and the session must, too.
+    fn forget_after(&mut self, kind: Kind, sql: &str) {
+        match kind {
+            Kind::Deallocate | Kind::Discard => {
+                let lower = sql.to_ascii_lowercase();
+                // Which one it was matters less than that none is remembered that is gone: an unknown
+                // statement is refused, and the caller prepares it again.
+                if kind == Kind::Deallocate || lower.contains("all") {
+                    self.statements.retain(|name, _| name.is_empty());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The server drops everything up to the next Sync, and so owes no answer to it.
+    pub(super) async fn discard_to_sync(&mut self) -> Result<(), Ending> {
+        // Portals of a failed transaction cannot be run.
+        self.portals.clear();
+        loop {
+            match self.expect.front() {
+                Some(Expect::Sync { .. }) => return Ok(()),
+                None => {
+                    self.skipping = true;
+                    return Ok(());
+                }
+                Some(Expect::Execute(_) | Expect::Query(_)) => self.end_front("skipped").await?,
+                Some(Expect::Parse { statement, .. }) => {
+                    let statement = Arc::clone(statement);
+                    self.forget(&statement);
+                    self.expect.pop_front();
+                }
+                Some(_) => {
+                    self.expect.pop_front();
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, statement: &Arc<Prepared>) {
+        if self
+            .statements
+            .get(&statement.name)
+            .is_some_and(|known| Arc::ptr_eq(known, statement))
+        {
+            self.statements.remove(&statement.name);
+        }
+    }
+
+    fn statement_asked(&self, statement: &Arc<Prepared>) -> Arc<Asked> {
+        Asked::statement(
+            self.session.next_exchange(),
+            Arc::clone(statement),
+            self.circumstances(),
+        )
+    }
+
+    /// Whether a caller's own message of the extended protocol is still to be answered.
+    fn is_pipeline(&self) -> bool {
+        !matches!(self.expect.iter().find(|owed| matches!(owed, Expect::Sync { .. })), Some(Expect::Sync { said: false }))
+    }
+
+    async fn message_piece(&mut self, message: Message) -> Result<(), Ending> {
+        self.mask_piece(Piece::Message(message), &Message::columns()).await;
+        Ok(())
+    }
+}

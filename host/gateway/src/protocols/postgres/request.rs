@@ -1,0 +1,198 @@
+//! What a caller asks for, kept so that it can be judged again: under a newer generation names, tags and
+//! known functions may mean something else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::action::{Cursor, Ground, Resolved, refused_action};
+use super::catalog::Catalogs;
+use super::expect::{Portal, Prepared};
+use super::statement::{Parsed, Text};
+use super::words::OwnWords;
+use crate::policy::{Action, Caller, Exchange, ExchangeId, Request, Standing, Waiting};
+
+/// One exchange's request, on the ground of its session.
+pub(super) struct Asked {
+    id: ExchangeId,
+    what: What,
+    catalogs: Arc<Catalogs>,
+    names_uncertain: bool,
+    cursors: Arc<HashMap<String, Cursor>>,
+    resolved: Mutex<Vec<Arc<Resolved>>>,
+}
+
+enum What {
+    /// Every statement of a simple query.
+    Query(Arc<Text>),
+    /// A prepared statement, without parameters yet.
+    Statement(Arc<Prepared>),
+    Portal(Arc<Portal>),
+    /// Something that is no statement and always refused.
+    Refused(&'static str, &'static str),
+    /// Something the server says of its own accord.
+    Aside,
+}
+
+/// The session's part of an [`Asked`].
+pub(super) struct Circumstances {
+    pub(super) catalogs: Arc<Catalogs>,
+    pub(super) names_uncertain: bool,
+    pub(super) cursors: Arc<HashMap<String, Cursor>>,
+}
+
+impl Asked {
+    pub(super) fn query(id: ExchangeId, text: Arc<Text>, session: Circumstances) -> Arc<Self> {
+        Self::new(id, What::Query(text), session)
+    }
+
+    pub(super) fn statement(
+        id: ExchangeId,
+        statement: Arc<Prepared>,
+        session: Circumstances,
+    ) -> Arc<Self> {
+        Self::new(id, What::Statement(statement), session)
+    }
+
+    pub(super) fn portal(id: ExchangeId, portal: Arc<Portal>, session: Circumstances) -> Arc<Self> {
+        Self::new(id, What::Portal(portal), session)
+    }
+
+    pub(super) fn refused(
+        id: ExchangeId,
+        verb: &'static str,
+        why: &'static str,
+        session: Circumstances,
+    ) -> Arc<Self> {
+        Self::new(id, What::Refused(verb, why), session)
+    }
+
+    pub(super) fn aside(id: ExchangeId, session: Circumstances) -> Arc<Self> {
+        Self::new(id, What::Aside, session)
+    }
+
+    fn new(id: ExchangeId, what: What, session: Circumstances) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            what,
+            catalogs: session.catalogs,
+            names_uncertain: session.names_uncertain,
+            cursors: session.cursors,
+            resolved: Mutex::default(),
+        })
+    }
+
+    /// The statements as they were resolved when the exchange was last judged.
+    pub(super) fn resolved(&self) -> Vec<Arc<Resolved>> {
+        self.resolved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn resolve(&self, parsed: &Arc<Parsed>, standing: &Standing) -> Arc<Resolved> {
+        let (catalog, tags) = (self.catalogs.current(), self.catalogs.tags(standing));
+        let ground = Ground {
+            catalog: &catalog,
+            tags: &tags,
+            known_functions: standing.known_functions(),
+            names_uncertain: self.names_uncertain,
+            settled: self.catalogs.is_settled(),
+            cursors: &self.cursors,
+        };
+        Arc::new(Resolved::of(parsed, &ground))
+    }
+
+    /// A prepared statement's resolution is kept for as long as its ground is the same.
+    fn resolve_prepared(&self, prepared: &Prepared, standing: &Standing) -> Vec<Arc<Resolved>> {
+        if let Some(known) = prepared.resolved() {
+            let (catalog, tags) = (self.catalogs.current(), self.catalogs.tags(standing));
+            let ground = Ground {
+                catalog: &catalog,
+                tags: &tags,
+                known_functions: standing.known_functions(),
+                names_uncertain: self.names_uncertain,
+                settled: self.catalogs.is_settled(),
+                cursors: &self.cursors,
+            };
+            // What a cursor yields depends on how it was declared, so FETCH is always looked up.
+            if known.ground == ground.key() && !known.follows_cursor() {
+                return vec![known];
+            }
+        }
+        let statements: Vec<Arc<Resolved>> = prepared
+            .text
+            .statements
+            .iter()
+            .map(|parsed| self.resolve(parsed, standing))
+            .collect();
+        if let [one] = statements.as_slice() {
+            prepared.set_resolved(one);
+        }
+        statements
+    }
+
+    fn actions(&self, standing: &Standing) -> Vec<Action> {
+        let (statements, parameters, formats): (_, &[Option<Bytes>], &[i16]) = match &self.what {
+            What::Query(text) => (
+                text.statements
+                    .iter()
+                    .map(|parsed| self.resolve(parsed, standing))
+                    .collect(),
+                &[],
+                &[],
+            ),
+            What::Statement(prepared) => (self.resolve_prepared(prepared, standing), &[], &[]),
+            What::Portal(portal) => (
+                self.resolve_prepared(&portal.statement, standing),
+                &portal.parameters,
+                &portal.parameter_formats,
+            ),
+            What::Refused(verb, why) => return vec![refused_action(verb, why)],
+            What::Aside => return Vec::new(),
+        };
+        let actions = statements
+            .iter()
+            .map(|statement| statement.action(parameters, formats))
+            .collect();
+        *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) = statements;
+        actions
+    }
+}
+
+impl Request for Asked {
+    fn exchange(&self, standing: &Standing) -> Exchange {
+        Exchange {
+            id: self.id.clone(),
+            actions: self.actions(standing),
+        }
+    }
+
+    fn bare(&self) -> Exchange {
+        Exchange {
+            id: self.id.clone(),
+            actions: Vec::new(),
+        }
+    }
+}
+
+/// Tells a held caller what it waits for, through the session's own queue.
+pub(super) struct Notices(tokio::sync::mpsc::Sender<OwnWords>);
+
+/// Notices of one session that wait to be written; there is one per approval asked for.
+pub(super) const NOTICES_MAX: usize = 8;
+
+impl Notices {
+    pub(super) fn new() -> (Arc<Self>, tokio::sync::mpsc::Receiver<OwnWords>) {
+        let (sender, receiver) = tokio::sync::mpsc::channel(NOTICES_MAX);
+        (Arc::new(Self(sender)), receiver)
+    }
+}
+
+impl Caller for Notices {
+    fn waiting(&self, waiting: &Waiting) {
+        // A full queue means that the caller reads nothing; the approval is on record all the same.
+        let _ = self.0.try_send(OwnWords::waiting(waiting));
+    }
+}

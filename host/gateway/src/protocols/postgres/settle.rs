@@ -1,0 +1,659 @@
+//! The parts of a reply on their way out: masked in windows, each put on record, released when it is
+//! durable. Also where a response pauses for an approval in mid-course, and where it is stopped.
+
+use std::sync::Arc;
+
+use almoner_wire::postgres::backend::{FieldDescription, TransactionStatus};
+use bytes::Bytes;
+
+use super::columns::{self, CopyColumn};
+use super::copy::{self, CopyOut};
+use super::expect::{Columns, Expect, Flight};
+use super::message::Message;
+use super::request::Asked;
+use super::rows::{self, Piece, Rows};
+use super::session::{Ending, Rechecking, Relay};
+use super::sinks::Housekeeping;
+use super::typed::Typing;
+use super::words::OwnWords;
+use crate::policy::{ColumnFacts, Denial, End, GoOn, InFlight, Provenance, Standing};
+
+/// Rows of one window: enough that a record per window costs little, few enough to be let out soon.
+const WINDOW_ROWS: usize = 1_000;
+/// Bytes of one window.
+const WINDOW_BYTES: usize = 256 << 10;
+/// Bytes that are held back for a decision; a response that needs more of them is stopped.
+const WITHHELD_BYTES_MAX: usize = 16 << 20;
+
+impl Relay {
+    /// The columns of a portal's rows, from its statement's description.
+    pub(super) async fn ensure_portal_columns(&mut self) -> Result<(), Ending> {
+        let Some(Expect::Execute(flight)) = self.expect.front_mut() else {
+            return Ok(());
+        };
+        if flight.columns.is_some() || flight.stopped.is_some() {
+            return Ok(());
+        }
+        let undescribed = Ending::Broken("almoner: the server sends rows it has not described");
+        let Some((prepared, formats)) = flight.portal.clone() else {
+            return Err(undescribed);
+        };
+        let Some(statement) = flight.statement().map(Arc::clone) else {
+            return Err(undescribed);
+        };
+        let generation = flight.inflight.standing().generation();
+        let known = prepared.columns().filter(|known| {
+            Arc::ptr_eq(&known.resolved, &statement)
+                && known.formats == formats
+                && known.masking.generation == generation
+        });
+        let columns = match known {
+            Some(known) => known,
+            None => {
+                let described = prepared.described().ok_or(undescribed)?;
+                let Some(fields) = &described.fields else {
+                    return Err(Ending::Broken(
+                        "almoner: the server sends rows where it said there were none",
+                    ));
+                };
+                let columns = self.decide_columns(fields, Some(&formats)).await?;
+                prepared.set_columns(&columns);
+                columns
+            }
+        };
+        self.open_rows(columns);
+        Ok(())
+    }
+
+    /// The columns of a simple query's next result.
+    pub(super) async fn on_result(&mut self, fields: Vec<FieldDescription>) -> Result<(), Ending> {
+        self.flush_rows().await;
+        let columns = self.decide_columns(&fields, None).await?;
+        if self.flight().is_some_and(|flight| flight.stopped.is_none()) {
+            self.own_piece(OwnWords::columns(&fields)).await;
+        }
+        self.open_rows(columns);
+        Ok(())
+    }
+
+    async fn decide_columns(
+        &mut self,
+        fields: &[FieldDescription],
+        formats: Option<&[i16]>,
+    ) -> Result<Arc<Columns>, Ending> {
+        let catalogs = Arc::clone(&self.catalogs);
+        let flight = self
+            .flight()
+            .ok_or(Ending::Broken("almoner: the server answered out of turn"))?;
+        let statement = flight.statement().map(Arc::clone).ok_or(Ending::Broken(
+            "almoner: the server sends more results than statements",
+        ))?;
+        let standing = flight.inflight.standing().clone();
+        let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
+        if fields
+            .iter()
+            .any(|field| field.table_oid != 0 && !catalog.relations.contains_key(&field.table_oid))
+        {
+            catalogs.refresh_soon();
+        }
+        let settled = catalogs.is_settled();
+        let result = columns::of_result(fields, formats, &statement, &catalog, &tags, settled)
+            .ok_or(Ending::Broken(
+                "almoner: the formats asked for do not fit the result",
+            ))?;
+        let masking = flight.inflight.masking(&result.facts).await;
+        Ok(Arc::new(Columns {
+            types: result.types,
+            masking,
+            resolved: statement,
+            formats: formats.unwrap_or_default().to_vec(),
+        }))
+    }
+
+    fn open_rows(&mut self, columns: Arc<Columns>) {
+        let resource = self.session.resource.clone();
+        if let Some(flight) = self.flight() {
+            let typing = typing(resource, flight.inflight.standing());
+            flight.rows = Some(Rows::new(Arc::clone(&columns.types), typing));
+            flight.rows_bytes = 0;
+            flight.columns = Some(columns);
+        }
+    }
+
+    /// A row has come in: a window may be full, or the row count reached at which somebody is asked.
+    pub(super) async fn after_row(&mut self) -> Result<(), Ending> {
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        let count = flight.rows.as_ref().map_or(0, Rows::len);
+        let reached = flight
+            .inflight
+            .rows_left()
+            .is_some_and(|left| count as u64 >= left);
+        let full = count >= WINDOW_ROWS || flight.rows_bytes >= WINDOW_BYTES;
+        if reached || full {
+            self.flush_rows().await;
+            self.after_window(reached).await?;
+        }
+        Ok(())
+    }
+
+    async fn after_window(&mut self, reached: bool) -> Result<(), Ending> {
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        let withholds = flight.inflight.withholds();
+        if withholds && flight.window_bytes > WITHHELD_BYTES_MAX {
+            let denial = too_large_to_withhold(flight);
+            return self.stop(denial).await;
+        }
+        if !withholds {
+            self.flush_window().await?;
+        }
+        if reached {
+            self.begin_recheck();
+        }
+        Ok(())
+    }
+
+    fn begin_recheck(&mut self) {
+        let (pipeline, notices) = (Arc::clone(&self.pipeline), Arc::clone(&self.notices));
+        let Some(flight) = self.flight() else { return };
+        let asked = Arc::clone(&flight.asked);
+        let request: Arc<dyn crate::policy::Request> = Arc::clone(&asked) as _;
+        let answer = Box::pin(flight.inflight.recheck(pipeline, request, notices));
+        self.rechecking = Some(Rechecking { answer, asked });
+    }
+
+    /// Somebody has looked at a response in mid-course.
+    pub(super) async fn on_rechecked(
+        &mut self,
+        answer: Result<Option<GoOn>, Denial>,
+    ) -> Result<(), Ending> {
+        self.rechecking = None;
+        match answer {
+            Ok(on) => {
+                if let Some(flight) = self.flight() {
+                    flight.inflight.go_on(on);
+                }
+                self.flush_window().await
+            }
+            Err(denial) => self.stop(denial).await,
+        }
+    }
+
+    /// The caller asks to cancel: a wait is withdrawn, anything else is the server's to cancel.
+    pub(super) async fn on_cancel(&mut self) -> Result<(), Ending> {
+        if let Some(admitting) = self.admitting.take() {
+            let asked = Arc::clone(&admitting.asked);
+            let then = admitting.then;
+            // Dropping the answer withdraws the request for approval.
+            drop(admitting.answer);
+            let denial = self.pipeline.withdrawn(&self.session, &*asked, "canceled").await;
+            self.admitting = Some(super::session::Admitting {
+                answer: Box::pin(std::future::ready(Err(denial))),
+                asked,
+                then,
+            });
+            return Ok(());
+        }
+        if let Some(rechecking) = self.rechecking.take() {
+            let asked = rechecking.asked;
+            drop(rechecking.answer);
+            let denial = self.pipeline.withdrawn(&self.session, &*asked, "canceled").await;
+            return self.stop(denial).await;
+        }
+        self.cancel_upstream();
+        Ok(())
+    }
+
+    fn cancel_upstream(&self) {
+        let dialer = Arc::clone(&self.dialer);
+        let (pid, key) = (self.upstream_pid, self.upstream_key.clone());
+        tokio::spawn(async move {
+            if let Err(error) = dialer.cancel(pid, key).await {
+                tracing::warn!(%error, "a cancel request could not be passed on");
+            }
+        });
+    }
+
+    /// Ends a response in mid-course: what was held back is dropped, what still comes is not looked at.
+    async fn stop(&mut self, denial: Denial) -> Result<(), Ending> {
+        let only = self
+            .expect
+            .iter()
+            .filter(|owed| matches!(owed, Expect::Execute(_) | Expect::Query(_)))
+            .count()
+            == 1;
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        flight.stopped = Some(denial);
+        flight.rows = flight.rows.take().map(|_| {
+            let types = flight.columns.as_ref().map(|columns| Arc::clone(&columns.types));
+            Rows::new(types.unwrap_or_default(), idle_typing())
+        });
+        flight.window.clear();
+        flight.window_bytes = 0;
+        // A cancel request that comes late would hit the next statement instead.
+        if only {
+            self.cancel_upstream();
+        }
+        Ok(())
+    }
+
+    /// A stopped portal has come to its end: the caller gets the refusal, and nothing of what was sent
+    /// behind it in the same pipeline.
+    pub(super) async fn end_stopped_portal(&mut self) -> Result<(), Ending> {
+        let Some(denial) = self.flight().and_then(|flight| flight.stopped.clone()) else {
+            return Ok(());
+        };
+        let silent = self.flight().is_some_and(|flight| flight.silent);
+        self.end_front("stopped").await?;
+        if silent {
+            return Ok(());
+        }
+        self.client.say(OwnWords::denial(&denial));
+        for owed in &mut self.expect {
+            match owed {
+                Expect::Sync { .. } => return Ok(()),
+                Expect::Execute(flight) | Expect::Query(flight) => {
+                    flight.stopped = Some(denial.clone());
+                    flight.silent = true;
+                }
+                Expect::Parse { said, .. }
+                | Expect::Describe { said, .. }
+                | Expect::Close { said } => *said = false,
+                Expect::Bind | Expect::Refused { .. } => {}
+            }
+        }
+        // Nothing was sent behind it yet: the server is made to fail, so that it drops what follows.
+        self.upstream.own(Housekeeping::FailPipeline);
+        self.expect.push_back(Expect::Refused {
+            words: None,
+            query: false,
+        });
+        self.skipping = true;
+        Ok(())
+    }
+
+    /// A simple query has come to its end.
+    pub(super) async fn end_query(&mut self, status: TransactionStatus) -> Result<(), Ending> {
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        let (outcome, stopped) = (flight.outcome(), flight.stopped.clone());
+        let failed = flight.failed.is_some();
+        self.end_front(&outcome).await?;
+        match stopped {
+            None => self.client.say(OwnWords::ready(status)),
+            Some(denial) if status == TransactionStatus::InTransaction && !failed => {
+                // The caller is told of an error, so the transaction must have failed.
+                self.upstream.own(Housekeeping::FailQuery);
+                self.expect.push_front(Expect::Refused {
+                    words: Some(OwnWords::denial(&denial)),
+                    query: true,
+                });
+            }
+            Some(denial) => {
+                self.client.say(OwnWords::denial(&denial));
+                self.client.say(OwnWords::ready(status));
+            }
+        }
+        Ok(())
+    }
+
+    /// Masks the rows that have come in, and puts them into the window.
+    pub(super) async fn flush_rows(&mut self) {
+        let resource = self.session.resource.clone();
+        let (pipeline, searcher) = (&self.pipeline, &mut self.searcher);
+        let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
+            return;
+        };
+        let Some(columns) = flight.columns.clone() else {
+            return;
+        };
+        let Some(rows) = flight.rows.take() else {
+            return;
+        };
+        let typing = typing(resource, flight.inflight.standing());
+        flight.rows = Some(Rows::new(Arc::clone(&columns.types), typing));
+        if rows.is_empty() {
+            return;
+        }
+        flight.window_bytes += std::mem::take(&mut flight.rows_bytes);
+        let masked = flight
+            .inflight
+            .mask(pipeline, &columns.masking, searcher, Piece::Rows(rows))
+            .await;
+        flight.window.push(masked);
+    }
+
+    /// Puts one piece with columns of its own into the window.
+    pub(super) async fn mask_piece(&mut self, piece: Piece, facts: &[ColumnFacts]) {
+        let (pipeline, searcher) = (&self.pipeline, &mut self.searcher);
+        let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
+            return;
+        };
+        let masking = flight.inflight.masking(facts).await;
+        let masked = flight.inflight.mask(pipeline, &masking, searcher, piece).await;
+        flight.window.push(masked);
+    }
+
+    /// Puts words of the gateway's own into the window, in their place between rows.
+    pub(super) async fn own_piece(&mut self, words: OwnWords) {
+        self.mask_piece(Piece::Own(words), &[]).await;
+    }
+
+    /// Puts the window on record; it is released when that is durable.
+    pub(super) async fn flush_window(&mut self) -> Result<(), Ending> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        if flight.window.is_empty() {
+            return Ok(());
+        }
+        flight.window_bytes = 0;
+        let window = std::mem::take(&mut flight.window);
+        let settling = flight
+            .inflight
+            .record(&pipeline, window, rows::encode, End::More)
+            .await
+            .map_err(|_| Ending::Unrecorded)?;
+        self.client.settle(settling);
+        Ok(())
+    }
+
+    /// Whether rows have come in that nobody has passed on yet.
+    pub(super) fn has_trickle(&mut self) -> bool {
+        self.flight().is_some_and(|flight| {
+            flight.has_pending() && flight.stopped.is_none() && !flight.inflight.withholds()
+        })
+    }
+
+    pub(super) async fn flush_trickle(&mut self) -> Result<(), Ending> {
+        if self.has_trickle() {
+            self.flush_rows().await;
+            self.flush_window().await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the exchange that is answered first, and puts its outcome on record.
+    pub(super) async fn end_front(&mut self, outcome: &str) -> Result<(), Ending> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let Some(Expect::Execute(mut flight) | Expect::Query(mut flight)) = self.expect.pop_front()
+        else {
+            return Ok(());
+        };
+        self.flush_at = None;
+        let window = std::mem::take(&mut flight.window);
+        let settling = flight
+            .inflight
+            .record(&pipeline, window, rows::encode, End::Done(outcome.to_owned()))
+            .await
+            .map_err(|_| Ending::Unrecorded)?;
+        self.client.settle(settling);
+        Ok(())
+    }
+
+    /// Something the server says outside of any exchange: masked, recorded, and said if `said`.
+    pub(super) async fn aside(
+        &mut self,
+        asked: Arc<Asked>,
+        message: Message,
+        said: bool,
+    ) -> Result<(), Ending> {
+        let outcome = format!("error:{}", message.code());
+        let Some(mut inflight) = InFlight::aside(&self.pipeline, &self.session, &*asked) else {
+            // No rule lets the caller in any more, and so nothing of it is shown.
+            return Ok(());
+        };
+        let masking = inflight.masking(&Message::columns()).await;
+        let masked = inflight
+            .mask(&self.pipeline, &masking, &mut self.searcher, Piece::Message(message))
+            .await;
+        let encode = |pieces| if said { rows::encode(pieces) } else { Bytes::new() };
+        let settling = inflight
+            .record(&self.pipeline, vec![masked], encode, End::Done(outcome))
+            .await
+            .map_err(|_| Ending::Unrecorded)?;
+        self.client.settle(settling);
+        Ok(())
+    }
+
+    /// The session ends: every exchange still open gets its outcome.
+    pub(super) async fn finish(&mut self, ending: &Ending) {
+        let outcome = match ending {
+            Ending::Caller => "abandoned",
+            Ending::Upstream => "upstream closed",
+            _ => "ended",
+        };
+        if let Some(admitting) = self.admitting.take() {
+            drop(admitting.answer);
+            let _ = self
+                .pipeline
+                .withdrawn(&self.session, &*admitting.asked, "abandoned")
+                .await;
+        }
+        self.rechecking = None;
+        while let Some(owed) = self.expect.front() {
+            match owed {
+                Expect::Execute(flight) | Expect::Query(flight) => {
+                    let outcome = flight.failed.clone().unwrap_or_else(|| outcome.to_owned());
+                    // What nobody has put on record stays where it is.
+                    if let Some(flight) = self.flight() {
+                        flight.window.clear();
+                    }
+                    if self.end_front(&outcome).await.is_err() {
+                        return;
+                    }
+                }
+                _ => {
+                    self.expect.pop_front();
+                }
+            }
+        }
+    }
+
+    /// `COPY … TO STDOUT` begins: its columns by the catalog, or by its query's description.
+    pub(super) async fn begin_copy_out(&mut self, count: usize) -> Result<(), Ending> {
+        let (catalogs, resource) = (Arc::clone(&self.catalogs), self.session.resource.clone());
+        let row_bytes_max = self.shared.limits.row_bytes_max;
+        let refused = Ending::Broken("almoner: the server copies what was not asked for");
+        let names_uncertain = self.names_uncertain || !catalogs.is_settled();
+        let Some(flight) = self.flight() else {
+            return Err(refused);
+        };
+        let Some(statement) = flight.statement().map(Arc::clone) else {
+            return Err(refused);
+        };
+        let Some(copy) = statement.parsed.facts.as_ref().and_then(|facts| facts.copy.clone()) else {
+            return Err(refused);
+        };
+        let standing = flight.inflight.standing().clone();
+        let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
+        let described = flight
+            .copied
+            .as_ref()
+            .or(flight.portal.as_ref().and_then(|(prepared, _)| prepared.copied.as_ref()))
+            .and_then(|copied| copied.described());
+        let result = match (&described, &copy.relation) {
+            (Some(described), _) if described.fields.is_some() => {
+                let fields = described.fields.as_deref().unwrap_or_default();
+                columns::of_result(fields, None, &statement, &catalog, &tags, catalogs.is_settled())
+            }
+            (_, Some(relation)) if !(names_uncertain && relation.schema.is_none()) => {
+                let oid = catalog.resolve(relation.schema.as_deref(), &relation.name);
+                oid.map(|oid| {
+                    let known = table_columns(&catalog, &tags, oid, &copy.columns);
+                    columns::of_copy(known, &catalog)
+                })
+            }
+            _ => None,
+        };
+        // Columns that cannot be told apart are unproven, all of them.
+        let result = result
+            .filter(|result| result.types.len() == count)
+            .unwrap_or_else(|| columns::of_copy(unproven(count), &catalog));
+        let masking = flight.inflight.masking(&result.facts).await;
+        let format = copy::format_of(&copy).ok_or(Ending::Broken(
+            "almoner: the COPY format is not understood",
+        ))?;
+        let typing = typing(resource, &standing);
+        let out = CopyOut::new(format, row_bytes_max, Arc::clone(&result.types), typing)
+            .map_err(|_| Ending::Broken("almoner: the COPY options are not understood"))?;
+        flight.columns = Some(Arc::new(Columns {
+            types: result.types,
+            masking,
+            resolved: statement,
+            formats: Vec::new(),
+        }));
+        flight.rows = None;
+        flight.copy = Some(out);
+        Ok(())
+    }
+
+    pub(super) async fn on_copy_data(&mut self, data: &[u8]) -> Result<(), Ending> {
+        let out_of_turn = Ending::Broken("almoner: the server answered out of turn");
+        let Some(flight) = self.flight() else {
+            return Err(out_of_turn);
+        };
+        if flight.stopped.is_some() {
+            return Ok(());
+        }
+        let Some(copy) = flight.copy.as_mut() else {
+            return Err(out_of_turn);
+        };
+        copy.push(data).map_err(unreadable_copy)?;
+        self.take_copy_rows(false).await
+    }
+
+    pub(super) async fn on_copy_done(&mut self) -> Result<(), Ending> {
+        if self.flight().is_none_or(|flight| flight.stopped.is_some()) {
+            return Ok(());
+        }
+        self.take_copy_rows(true).await?;
+        self.own_piece(OwnWords::copy_done()).await;
+        Ok(())
+    }
+
+    async fn take_copy_rows(&mut self, end: bool) -> Result<(), Ending> {
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        let left = flight.inflight.rows_left();
+        let (Some(copy), Some(columns)) = (flight.copy.as_mut(), flight.columns.clone()) else {
+            return Ok(());
+        };
+        let mut window = copy.window();
+        while let Some(row) = copy.next_row().map_err(unreadable_copy)? {
+            window.push(row);
+        }
+        if end && let Some(row) = copy.finish().map_err(unreadable_copy)? {
+            window.push(row);
+        }
+        if window.is_empty() {
+            return Ok(());
+        }
+        // One message of the server holds few rows, so the count is met to within a message.
+        let reached = left.is_some_and(|left| window.len() as u64 >= left);
+        let (pipeline, searcher) = (&self.pipeline, &mut self.searcher);
+        let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
+            return Ok(());
+        };
+        let bytes: usize = window.bytes();
+        let masked = flight
+            .inflight
+            .mask(pipeline, &columns.masking, searcher, Piece::Copy(window))
+            .await;
+        flight.window.push(masked);
+        flight.window_bytes += bytes;
+        if reached || flight.window_bytes >= WINDOW_BYTES {
+            self.after_window(reached).await?;
+        }
+        Ok(())
+    }
+}
+
+fn typing(resource: String, standing: &Standing) -> Arc<Typing> {
+    Arc::new(Typing {
+        resource,
+        pseudonyms: standing.pseudonyms().clone(),
+        this_year: standing.this_year(),
+    })
+}
+
+/// For rows that are only dropped.
+fn idle_typing() -> Arc<Typing> {
+    Arc::new(Typing {
+        resource: String::new(),
+        pseudonyms: crate::policy::Pseudonyms::new("", [0; 32]),
+        this_year: 0,
+    })
+}
+
+fn too_large_to_withhold(flight: &Flight) -> Denial {
+    Denial {
+        exchange: flight.inflight.exchange().id.clone(),
+        rule: None,
+        code: "gateway/withheld-too-large".to_owned(),
+        message: "its rows are held back until a decision, and they are too large to hold".to_owned(),
+        fault: crate::policy::Fault::Gateway,
+    }
+}
+
+fn unreadable_copy(error: almoner_wire::postgres::copy::CopyError) -> Ending {
+    tracing::error!(%error, "a COPY stream cannot be read");
+    Ending::Broken("almoner: the COPY stream cannot be read; nothing more of it was passed on")
+}
+
+fn table_columns(
+    catalog: &super::catalog::Catalog,
+    tags: &super::tags::Tags,
+    relation: u32,
+    named: &[String],
+) -> Vec<CopyColumn> {
+    let Some(known) = catalog.relations.get(&relation) else {
+        return Vec::new();
+    };
+    let container = format!("{}.{}", known.schema, known.name);
+    let mut numbers: Vec<(i16, &super::catalog::Column)> = known
+        .columns
+        .iter()
+        .filter(|(number, column)| **number > 0 && !column.generated)
+        .map(|(number, column)| (*number, column))
+        .collect();
+    numbers.sort_by_key(|(number, _)| *number);
+    let column = |(number, column): (i16, &super::catalog::Column)| CopyColumn {
+        container: container.clone(),
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        provenance: tags.provenance(catalog, relation, number),
+    };
+    if named.is_empty() {
+        return numbers.into_iter().map(column).collect();
+    }
+    named
+        .iter()
+        .filter_map(|name| {
+            numbers
+                .iter()
+                .find(|(_, known)| known.name == *name)
+                .copied()
+                .map(column)
+        })
+        .collect()
+}
+
+fn unproven(count: usize) -> Vec<CopyColumn> {
+    (0..count)
+        .map(|_| CopyColumn {
+            container: String::new(),
+            name: String::new(),
+            type_oid: almoner_wire::postgres::types::oid::TEXT,
+            provenance: Provenance::Unproven,
+        })
+        .collect()
+}
