@@ -168,3 +168,13 @@ pub enum ReadError {
     #[error("reading the audit trail: {0}")]
     Audit(#[from] AuditError),
 }
+
+impl ReadError {
+    /// The exit code of `audit verify` that goes with it: 4, unreadable, or 5 for a trail that has stopped.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ReadError::Database(_) | ReadError::Io { .. } | ReadError::Damaged { .. } => 4,
+            ReadError::Audit(_) => 5,
+        }
+    }
+}

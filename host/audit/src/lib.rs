@@ -6,22 +6,30 @@
 
 mod anchor;
 mod append;
+mod audit;
 mod error;
 mod export;
+mod fit;
+mod folder;
 mod index;
 mod offline;
 mod open;
+mod parallel;
+mod queue;
 mod read;
 mod session;
 mod store;
+#[doc(hidden)]
+pub mod tamper;
 mod writer;
 
 pub use append::{Body, Durable, Entry, Pending};
+pub use audit::{Audit, Status};
 pub use error::{AuditError, OpenError, ReadError};
 pub use export::{export, verify_export};
 pub use offline::{Progress, VerifyStore, verify_store};
-pub use open::{Audit, Options, Recovery, Status};
-pub use read::{Filter, Reader, Stored};
+pub use open::{Options, Recovery};
+pub use read::{Filter, Found, Reader, SEARCH_MAX, Stored};
 pub use session::SessionLog;
 
 /// The present, by this machine's clock, as records write it.

@@ -1,13 +1,26 @@
-//! Verifying a copy of the store.
+//! Verifying a copy of the store, on as many cores as there are.
+//!
+//! Threads read ranges of records with their bodies and examine them; one takes the results in order and
+//! follows the chain. Beyond the records themselves: nothing may lie beside them that they do not account
+//! for, and they must reach the head anchor.
 
 use std::path::Path;
 
-use almoner_ledger::{Report, VerifierKey};
+use almoner_ledger::{Break, BreakCode, Examined, Report, Verifier, VerifierKey};
+use rocksdb::Direction;
 
+use crate::anchor::{self, Found};
 use crate::error::ReadError;
+use crate::parallel;
+use crate::read::Reader;
+use crate::store::{self, BODIES, CHECKPOINTS, RECORDS, Store};
+
+/// Records that a thread takes at a time. Small enough for memory at 16 KiB each, large enough that
+/// opening a scan does not show.
+pub(crate) const CHUNK: u64 = 1024;
 
 /// How to verify.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct VerifyStore {
     /// Keys that are known from elsewhere. With none, the trail's own key is taken, and the report says so.
     pub keys: Vec<VerifierKey>,
@@ -19,6 +32,17 @@ pub struct VerifyStore {
     pub jobs: usize,
 }
 
+impl Default for VerifyStore {
+    fn default() -> VerifyStore {
+        VerifyStore {
+            keys: Vec::new(),
+            checkpoints: Vec::new(),
+            bodies: true,
+            jobs: 0,
+        }
+    }
+}
+
 /// How far a verification has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -28,11 +52,199 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Verifies a copy of a trail (see [`crate::Reader::copy_to`]), or the folder of a gateway that is not running.
+/// Verifies a copy of a trail (see [`Reader::copy_to`]), or the folder of a gateway that is not running.
+/// An error means that it could not be read: exit code 4, see [`ReadError::exit_code`].
 pub fn verify_store(
-    _dir: &Path,
-    _options: &VerifyStore,
-    _progress: &mut dyn FnMut(Progress),
+    dir: &Path,
+    options: &VerifyStore,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, ReadError> {
-    todo!()
+    let strangers = Store::strangers(dir).map_err(ReadError::Database)?;
+    let reader = Reader::open_copy(dir)?;
+    let mut verifier = begin(options);
+    for name in strangers {
+        verifier.report_break(extra(
+            None,
+            format!("the database has a column family {name:?} that does not belong there"),
+        ));
+    }
+    let notes = reader
+        .store
+        .scan(CHECKPOINTS, b"", Direction::Forward, None)
+        .map_err(ReadError::Database)?;
+    for note in notes {
+        let (_, note) = note.map_err(ReadError::Database)?;
+        verifier.checkpoint(String::from_utf8_lossy(&note).into_owned(), false);
+    }
+    let total = reader.count()?;
+    let store = &*reader.store;
+    std::thread::scope(|scope| {
+        let chunks = (0..total)
+            .step_by(CHUNK as usize)
+            .map(|from| (from, total.min(from + CHUNK)));
+        let examine = |(from, to)| examine(store, from, to, options.bodies);
+        for chunk in parallel::ordered(scope, parallel::threads(options.jobs), chunks, examine) {
+            let chunk = chunk.map_err(ReadError::Database)?;
+            chunk.into_iter().for_each(|examined| match examined {
+                Item::Record(examined) => verifier.accept(*examined),
+                Item::Break(found) => verifier.report_break(found),
+            });
+            progress(Progress {
+                records: verifier.next_seq(),
+                total: Some(total),
+            });
+        }
+        Ok::<(), ReadError>(())
+    })?;
+    hold_against_anchor(&reader, &mut verifier, total)?;
+    Ok(verifier.finish())
+}
+
+/// A verifier with the keys and checkpoints that were given.
+pub(crate) fn begin(options: &VerifyStore) -> Verifier {
+    let mut verifier = Verifier::new(options.keys.clone(), options.bodies);
+    options
+        .checkpoints
+        .iter()
+        .for_each(|note| verifier.checkpoint(note.clone(), true));
+    verifier
+}
+
+pub(crate) fn extra(seq: Option<u64>, explain: String) -> Break {
+    Break {
+        code: BreakCode::Extra,
+        seq,
+        explain,
+    }
+}
+
+/// What a thread found, in order.
+enum Item {
+    Record(Box<Examined>),
+    Break(Break),
+}
+
+/// The records of a range and their bodies, which lie in the same order.
+fn examine(store: &Store, from: u64, to: u64, with_bodies: bool) -> Result<Vec<Item>, String> {
+    let mut found = Vec::new();
+    let mut bodies = match with_bodies {
+        true => Some(
+            store
+                .scan(
+                    BODIES,
+                    &store::body_key(from, 0),
+                    Direction::Forward,
+                    Some(&store::body_key(to, 0)),
+                )?
+                .peekable(),
+        ),
+        false => None,
+    };
+    for entry in store.scan(
+        RECORDS,
+        &store::record_key(from),
+        Direction::Forward,
+        Some(&store::record_key(to)),
+    )? {
+        let (key, line) = entry?;
+        let Some(place) = store::record_seq(&key) else {
+            found.push(Item::Break(extra(
+                None,
+                "a record lies under a key that is no place".to_owned(),
+            )));
+            continue;
+        };
+        let mut examined = Examined::of(&line);
+        if examined.seq().is_some_and(|seq| seq != place) {
+            let explain = format!("the record at place {place} is that of another place");
+            found.push(Item::Break(Break {
+                code: BreakCode::SeqOrder,
+                seq: Some(place),
+                explain,
+            }));
+        }
+        let Some(bodies) = &mut bodies else {
+            found.push(Item::Record(Box::new(examined)));
+            continue;
+        };
+        // Bodies up to this record: those of earlier places belong to no record that is there.
+        while let Some(body) = bodies.next_if(|body| match body {
+            Ok((key, _)) => store::body_place(key).is_none_or(|(seq, _)| seq <= place),
+            Err(_) => true,
+        }) {
+            let (key, bytes) = body?;
+            match store::body_place(&key) {
+                Some((seq, index)) if seq == place => examined.body(index, &bytes),
+                at => found.push(Item::Break(extra(
+                    at.map(|(seq, _)| seq),
+                    "a body belongs to no record".to_owned(),
+                ))),
+            }
+        }
+        found.push(Item::Record(Box::new(examined)));
+    }
+    for body in bodies.into_iter().flatten() {
+        let (key, _) = body?;
+        let seq = store::body_place(&key).map(|(seq, _)| seq);
+        found.push(Item::Break(extra(
+            seq,
+            "a body belongs to no record".to_owned(),
+        )));
+    }
+    Ok(found)
+}
+
+/// The records must reach the anchor, and be the ones it saw.
+fn hold_against_anchor(
+    reader: &Reader,
+    verifier: &mut Verifier,
+    total: u64,
+) -> Result<(), ReadError> {
+    let found = anchor::read(&reader.anchor, None);
+    let found = found.map_err(|error| ReadError::Io {
+        doing: "reading",
+        path: reader.anchor.clone(),
+        error,
+    })?;
+    let anchor = match found {
+        Found::Anchor(anchor) => anchor,
+        Found::Blank | Found::Lost => {
+            verifier.report_incomplete("the head anchor is missing or damaged: a cut after the last signed checkpoint is not shown");
+            return Ok(());
+        }
+    };
+    let broken = if anchor.seq >= total {
+        let explain = format!(
+            "records up to {} were acknowledged, and only {total} are here",
+            anchor.seq
+        );
+        Some((BreakCode::Truncated, total, explain))
+    } else {
+        let line = reader.store.line(anchor.seq).map_err(ReadError::Database)?;
+        let same = line.is_some_and(|line| almoner_ledger::Hash::of_line(&line) == anchor.hash);
+        (!same).then(|| {
+            (
+                BreakCode::Chain,
+                anchor.seq,
+                format!("record {} is not the one that was acknowledged", anchor.seq),
+            )
+        })
+    };
+    if let Some((code, seq, explain)) = broken {
+        verifier.report_break(Break {
+            code,
+            seq: Some(seq),
+            explain,
+        });
+    }
+    // Bodies beyond the last record, which no range covered.
+    let mut beyond = reader
+        .store
+        .scan(BODIES, &store::body_key(total, 0), Direction::Forward, None)
+        .map_err(ReadError::Database)?;
+    if let Some(body) = beyond.next() {
+        body.map_err(ReadError::Database)?;
+        verifier.report_break(extra(None, "bodies lie beyond the last record".to_owned()));
+    }
+    Ok(())
 }

@@ -1,11 +1,30 @@
 //! Reading the trail: by place, by name, by time. Blocks on the disk, never on the writer.
+//!
+//! A reader of a live trail sees durable records only. It hands lines out as they are stored, and leaves
+//! believing them to the verifier.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use almoner_ledger::{BodyRef, Hash, Kind, Timestamp};
+use almoner_ledger::record::field;
+use almoner_ledger::{BodyRef, Hash, Kind, Timestamp, VerifierKey};
 use bytes::Bytes;
+use rocksdb::Direction;
+use serde_json::Value;
 
 use crate::error::ReadError;
+use crate::index::{self, By};
+use crate::queue::Queue;
+use crate::store::{self, Access, BODIES, CHECKPOINTS, RECORDS, Store};
+use crate::{anchor, folder};
+
+/// The most records that one search, range or tail returns.
+pub const SEARCH_MAX: usize = 10_000;
+/// The most records that one search looks at before it hands over what it has: about a second's work.
+const LOOKED_AT_MAX: usize = 500_000;
+/// Records may lie this far out of order in time, by steps of the clock, and still be found by time.
+const CLOCK_SLACK_MICROS: u64 = 3_600 * 1_000_000;
 
 /// A record as it is stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,26 +52,36 @@ pub struct Filter {
     pub verdict: Option<String>,
     /// Not before this instant.
     pub from: Option<Timestamp>,
-    /// Not at or after this instant.
+    /// Before this instant.
     pub until: Option<Timestamp>,
     /// Only records before this place; for paging back.
     pub before: Option<u64>,
-    /// At most so many records; 0 means [`SEARCH_MAX`](crate::read::SEARCH_MAX).
+    /// At most so many records; 0 means [`SEARCH_MAX`].
     pub limit: usize,
 }
 
-/// The most records that one search, range or tail returns.
-pub const SEARCH_MAX: usize = 10_000;
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Records that match, newest first.
+    pub records: Vec<Stored>,
+    /// Where to go on, as [`Filter::before`], if there may be more.
+    pub more_before: Option<u64>,
+}
 
 /// A view of the trail.
 #[derive(Clone)]
 pub struct Reader {
-    _private: (),
+    pub(crate) store: Arc<Store>,
+    live: Option<Arc<Queue>>,
+    pub(crate) anchor: PathBuf,
+    /// The verifier key's text.
+    pub(crate) key: String,
 }
 
 impl Stored {
     /// The record as JSON.
-    pub fn value(&self) -> Result<serde_json::Value, ReadError> {
+    pub fn value(&self) -> Result<Value, ReadError> {
         serde_json::from_str(&self.line).map_err(|_| ReadError::Damaged {
             seq: self.seq,
             why: "not JSON",
@@ -62,6 +91,14 @@ impl Stored {
     /// The hash of its line.
     pub fn hash(&self) -> Hash {
         Hash::of_line(self.line.as_bytes())
+    }
+
+    fn of(seq: u64, line: Vec<u8>) -> Result<Stored, ReadError> {
+        let line = String::from_utf8(line).map_err(|_| ReadError::Damaged {
+            seq,
+            why: "not UTF-8",
+        })?;
+        Ok(Stored { seq, line })
     }
 }
 
@@ -74,50 +111,310 @@ impl std::fmt::Debug for Stored {
     }
 }
 
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("live", &self.live.is_some())
+            .finish()
+    }
+}
+
 impl Reader {
-    /// Opens a copy made by [`Reader::copy_to`], or the folder of a gateway that is not running.
-    pub fn open_copy(_dir: &Path) -> Result<Reader, ReadError> {
-        todo!()
+    pub(crate) fn live(
+        store: Arc<Store>,
+        queue: Arc<Queue>,
+        anchor: PathBuf,
+        key: &VerifierKey,
+    ) -> Reader {
+        Reader {
+            store,
+            live: Some(queue),
+            anchor,
+            key: format!("{key}\n"),
+        }
+    }
+
+    /// Opens a copy made by [`Reader::copy_to`], or the folder of a gateway that is not running. Changes
+    /// nothing in it.
+    pub fn open_copy(dir: &Path) -> Result<Reader, ReadError> {
+        let store = Store::open(dir, Access::Read).map_err(ReadError::Database)?;
+        let path = dir.join(folder::VERIFIER_KEY);
+        let key = std::fs::read_to_string(&path).map_err(|error| ReadError::Io {
+            doing: "reading",
+            path,
+            error,
+        })?;
+        Ok(Reader {
+            store: Arc::new(store),
+            live: None,
+            anchor: dir.join(anchor::ANCHOR),
+            key,
+        })
     }
 
     /// The last durable record's place; `None` while there is none.
     pub fn last_seq(&self) -> Option<u64> {
-        todo!()
+        self.count().ok()?.checked_sub(1)
     }
 
     /// One record.
-    pub fn get(&self, _seq: u64) -> Result<Option<Stored>, ReadError> {
-        todo!()
+    pub fn get(&self, seq: u64) -> Result<Option<Stored>, ReadError> {
+        if seq >= self.count()? {
+            return Ok(None);
+        }
+        let line = self.store.line(seq).map_err(ReadError::Database)?;
+        line.map(|line| Stored::of(seq, line)).transpose()
     }
 
     /// Up to `limit` records from `from` on.
-    pub fn range(&self, _from: u64, _limit: usize) -> Result<Vec<Stored>, ReadError> {
-        todo!()
+    pub fn range(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadError> {
+        let limit = limit.min(SEARCH_MAX) as u64;
+        let to = self.count()?.min(from.saturating_add(limit));
+        self.lines(from, to)?.collect()
     }
 
     /// The last `limit` records, oldest first.
-    pub fn tail(&self, _limit: usize) -> Result<Vec<Stored>, ReadError> {
-        todo!()
+    pub fn tail(&self, limit: usize) -> Result<Vec<Stored>, ReadError> {
+        let limit = limit.min(SEARCH_MAX);
+        self.range(self.count()?.saturating_sub(limit as u64), limit)
     }
 
     /// Records that match, newest first.
-    pub fn search(&self, _filter: &Filter) -> Result<Vec<Stored>, ReadError> {
-        todo!()
+    pub fn search(&self, filter: &Filter) -> Result<Vec<Stored>, ReadError> {
+        self.search_page(filter).map(|found| found.records)
+    }
+
+    /// Records that match, newest first, and where to go on if the search stopped early.
+    pub fn search_page(&self, filter: &Filter) -> Result<Found, ReadError> {
+        let limit = if filter.limit == 0 {
+            SEARCH_MAX
+        } else {
+            filter.limit.min(SEARCH_MAX)
+        };
+        let mut before = self.count()?.min(filter.before.unwrap_or(u64::MAX));
+        if let Some(until) = filter.until {
+            before = before.min(self.place_after(until, before)?);
+        }
+        let mut records = Vec::new();
+        let places = self.candidates(filter, before)?;
+        for (looked_at, place) in places.enumerate() {
+            let seq = place?;
+            if records.len() == limit || looked_at == LOOKED_AT_MAX {
+                return Ok(Found {
+                    records,
+                    more_before: Some(seq + 1),
+                });
+            }
+            let Some(stored) = self.get(seq)? else {
+                continue;
+            };
+            let record = stored.value()?;
+            let time = record
+                .get("time")
+                .and_then(Value::as_str)
+                .and_then(|time| Timestamp::parse(time.as_bytes()));
+            let time = time.ok_or(ReadError::Damaged {
+                seq,
+                why: "it has no time",
+            })?;
+            if filter
+                .from
+                .is_some_and(|from| time.micros() + CLOCK_SLACK_MICROS < from.micros())
+            {
+                break;
+            }
+            if filter.matches(&record, time) {
+                records.push(stored);
+            }
+        }
+        Ok(Found {
+            records,
+            more_before: None,
+        })
     }
 
     /// A record's body by name, with its reference; `None` if the record or the body is not there.
-    pub fn body(&self, _seq: u64, _name: &str) -> Result<Option<(BodyRef, Bytes)>, ReadError> {
-        todo!()
+    pub fn body(&self, seq: u64, name: &str) -> Result<Option<(BodyRef, Bytes)>, ReadError> {
+        let Some(stored) = self.get(seq)? else {
+            return Ok(None);
+        };
+        let references = stored
+            .value()?
+            .get("bodies")
+            .cloned()
+            .unwrap_or(Value::Array(Vec::new()));
+        let references: Vec<BodyRef> =
+            serde_json::from_value(references).map_err(|_| ReadError::Damaged {
+                seq,
+                why: "its bodies are malformed",
+            })?;
+        let named = (0..)
+            .zip(references)
+            .find(|(_, reference)| reference.name == name);
+        let Some((index, reference)) = named else {
+            return Ok(None);
+        };
+        let bytes = self
+            .store
+            .get(BODIES, &store::body_key(seq, index))
+            .map_err(ReadError::Database)?;
+        Ok(bytes.map(|bytes| (reference, bytes.into())))
     }
 
     /// The latest signed checkpoint, as a signed note.
     pub fn checkpoint(&self) -> Result<Option<String>, ReadError> {
-        todo!()
+        let mut last = self
+            .store
+            .scan(CHECKPOINTS, &[u8::MAX; 16], Direction::Reverse, None)
+            .map_err(ReadError::Database)?;
+        let note = last.next().transpose().map_err(ReadError::Database)?;
+        Ok(note.map(|(_, note)| String::from_utf8_lossy(&note).into_owned()))
     }
 
-    /// Makes a consistent copy of the trail in `dir`, which must not exist, for verification elsewhere. The
-    /// signing key is not copied. Cheap on the same disk: files are linked, not copied.
-    pub fn copy_to(&self, _dir: &Path) -> Result<(), ReadError> {
-        todo!()
+    /// Makes a consistent copy of the trail in `dir`, which must not exist, for verification elsewhere. A
+    /// live trail signs a checkpoint first, so that the copy is signed to its end or nearly. The signing key
+    /// is not copied. Cheap on the same disk: files are linked, not copied. Blocks; call it off the runtime.
+    pub fn copy_to(&self, dir: &Path) -> Result<(), ReadError> {
+        let failed = |doing, path: PathBuf| move |error| ReadError::Io { doing, path, error };
+        self.sign()?;
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(dir)
+            .map_err(failed("making", dir.to_owned()))?;
+        // The anchor first: it may be behind the copied records, never ahead of them.
+        let anchor = dir.join(anchor::ANCHOR);
+        match std::fs::copy(&self.anchor, &anchor) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            copied => copied
+                .map(|_| ())
+                .map_err(failed("copying the head anchor to", anchor))?,
+        }
+        let key = dir.join(folder::VERIFIER_KEY);
+        std::fs::write(&key, &self.key).map_err(failed("writing", key))?;
+        self.store.copy_to(&dir.join(store::DATABASE))
+    }
+
+    /// Has a live trail sign what is acknowledged.
+    pub(crate) fn sign(&self) -> Result<(), ReadError> {
+        let Some(queue) = &self.live else {
+            return Ok(());
+        };
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        queue.request_signature(Box::new(move |signed| {
+            let _ = send.send(signed.map(|_| ()));
+        }));
+        match receive.recv_timeout(queue.wait_max) {
+            Ok(signed) => Ok(signed?),
+            Err(_) => Err(crate::append::timeout(queue.wait_max).into()),
+        }
+    }
+
+    /// How many records may be read.
+    pub(crate) fn count(&self) -> Result<u64, ReadError> {
+        match &self.live {
+            Some(queue) => Ok(queue.durable.load(Ordering::Acquire)),
+            None => {
+                let last = self.store.last_key(RECORDS).map_err(ReadError::Database)?;
+                Ok(last
+                    .and_then(|key| store::record_seq(&key))
+                    .map_or(0, |seq| seq + 1))
+            }
+        }
+    }
+
+    fn lines(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> Result<impl Iterator<Item = Result<Stored, ReadError>> + use<'_>, ReadError> {
+        let (from, to) = (store::record_key(from), store::record_key(to));
+        let scan = self
+            .store
+            .scan(RECORDS, &from, Direction::Forward, Some(&to))
+            .map_err(ReadError::Database)?;
+        Ok(scan.map(|entry| {
+            let (key, line) = entry.map_err(ReadError::Database)?;
+            Stored::of(store::record_seq(&key).unwrap_or(u64::MAX), line.into_vec())
+        }))
+    }
+
+    /// Places that may match, newest first: from the index as far as it goes, and all that it does not cover.
+    fn candidates<'r>(
+        &'r self,
+        filter: &Filter,
+        before: u64,
+    ) -> Result<Box<dyn Iterator<Item = Result<u64, ReadError>> + 'r>, ReadError> {
+        let named = [
+            (By::Exchange, &filter.exchange),
+            (By::Session, &filter.session),
+            (By::Subject, &filter.subject),
+        ];
+        let Some((by, name)) = named
+            .into_iter()
+            .find_map(|(by, name)| name.as_deref().map(|name| (by, name)))
+        else {
+            return Ok(Box::new((0..before).rev().map(Ok)));
+        };
+        let covered = index::covered(&self.store)
+            .map_err(ReadError::Database)?
+            .min(before);
+        if covered == 0 {
+            return Ok(Box::new((0..before).rev().map(Ok)));
+        }
+        let indexed = index::places(&self.store, by, name, covered).map_err(ReadError::Database)?;
+        Ok(Box::new((covered..before).rev().map(Ok).chain(
+            indexed.map(|place| place.map_err(ReadError::Database)),
+        )))
+    }
+
+    /// A place that no record of before `until` lies behind, but for steps of the clock within the slack.
+    fn place_after(&self, until: Timestamp, count: u64) -> Result<u64, ReadError> {
+        let limit = until.micros().saturating_add(CLOCK_SLACK_MICROS);
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let time = match self.get(middle)? {
+                Some(stored) => stored
+                    .value()?
+                    .get("time")
+                    .and_then(Value::as_str)
+                    .and_then(|time| Timestamp::parse(time.as_bytes())),
+                None => None,
+            };
+            if time
+                .ok_or(ReadError::Damaged {
+                    seq: middle,
+                    why: "it has no time",
+                })?
+                .micros()
+                < limit
+            {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+}
+
+impl Filter {
+    fn matches(&self, record: &Value, time: Timestamp) -> bool {
+        let is = |wanted: &Option<String>, name: &str| {
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| record.get(name).and_then(Value::as_str) == Some(wanted))
+        };
+        is(&self.session, field::SESSION)
+            && is(&self.exchange, field::EXCHANGE)
+            && is(&self.subject, field::SUBJECT)
+            && is(&self.resource, field::RESOURCE)
+            && is(&self.verdict, field::VERDICT)
+            && self.kind.is_none_or(|kind| {
+                record.get("kind").and_then(Value::as_str) == Some(kind.as_str())
+            })
+            && self.from.is_none_or(|from| time >= from)
+            && self.until.is_none_or(|until| time < until)
     }
 }

@@ -1,19 +1,31 @@
 //! The records of one session, numbered without gaps.
 
+use std::sync::Arc;
+
 use crate::append::{Durable, Entry, Pending};
 use crate::error::AuditError;
+use crate::queue::{Queue, SessionCount};
 
 /// Appends for one session: each record gets `session` and a number `n` within it, given in the order in
-/// which the records take their places in the chain. Clones count together.
+/// which the records take their places in the chain, and only to records that take one. Clones count
+/// together; make one log for each session.
 #[derive(Clone)]
 pub struct SessionLog {
-    _private: (),
+    queue: Arc<Queue>,
+    count: Arc<SessionCount>,
 }
 
 impl SessionLog {
+    pub(crate) fn new(queue: Arc<Queue>, id: String) -> SessionLog {
+        SessionLog {
+            queue,
+            count: Arc::new(SessionCount::new(id.into(), 0)),
+        }
+    }
+
     /// The session's identity.
     pub fn id(&self) -> &str {
-        todo!()
+        &self.count.id
     }
 
     /// Appends and waits until the record is on stable storage.
@@ -22,7 +34,13 @@ impl SessionLog {
     }
 
     /// Gives the record its place and returns; await the result before releasing anything.
-    pub async fn enqueue(&self, _entry: impl Into<Entry>) -> Result<Pending, AuditError> {
-        todo!()
+    pub async fn enqueue(&self, entry: impl Into<Entry>) -> Result<Pending, AuditError> {
+        self.queue.enqueue(entry.into(), Some(&self.count)).await
+    }
+}
+
+impl std::fmt::Debug for SessionLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SessionLog").field(&self.count.id).finish()
     }
 }

@@ -1,1 +1,284 @@
-//! Placeholder until filled in.
+//! The one writer: takes what waits, makes it durable in one write, and only then tells who waits.
+//!
+//! It also signs checkpoints, keeps the anchor, and watches the disk. An error of a write or a sync ends it:
+//! after a failed sync the kernel may have dropped the data and report success the next time, so nothing is
+//! tried again, and everybody who waits is refused.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use almoner_ledger::tree::Frontier;
+use almoner_ledger::{Checkpoint, Head, SigningKey};
+use rocksdb::WriteBatch;
+
+use crate::anchor::{ANCHOR_EVERY, AnchorFile};
+use crate::append::Durable;
+use crate::error::AuditError;
+use crate::queue::{OpenChange, Queue, SignRequest, Waiting};
+use crate::store::{self, BODIES, CHECKPOINTS, META, OPEN, RECORDS, Store};
+
+/// An idle writer looks at the disk this often.
+const IDLE: Duration = Duration::from_secs(1);
+/// Of the checkpoints signed within this time only the last is kept: it covers the others. A year of
+/// constant traffic leaves 15 MB of them.
+const CHECKPOINT_KEPT_EVERY: Duration = Duration::from_secs(600);
+
+/// The write side of the store.
+pub(crate) struct Writer {
+    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) key: SigningKey,
+    pub(crate) epoch: u64,
+    pub(crate) anchor: AnchorFile,
+    pub(crate) dir: PathBuf,
+    pub(crate) checkpoint_every: Duration,
+    /// The last durable record, and the tree over all durable ones.
+    pub(crate) durable: Option<(Head, Frontier)>,
+    pub(crate) anchored: Option<(Instant, Head)>,
+    pub(crate) signed: Option<Signed>,
+}
+
+/// The last checkpoint.
+pub(crate) struct Signed {
+    pub(crate) at: Instant,
+    pub(crate) size: u64,
+    pub(crate) note: String,
+    /// When the time began of which only the last checkpoint is kept.
+    pub(crate) window: Option<Instant>,
+}
+
+impl Writer {
+    /// Works until the trail is closed or fails.
+    pub(crate) fn run(mut self) {
+        // If anything in here panics, those who wait must not wait for ever.
+        let guard = PoisonOnPanic(Arc::clone(&self.queue));
+        if let Err(why) = self.serve() {
+            tracing::error!(error = %why, "the audit store failed; nothing can be recorded any more");
+            self.queue.poison(why);
+        }
+        drop(guard);
+    }
+
+    fn serve(&mut self) -> Result<(), String> {
+        loop {
+            let mut chain = self.queue.wait(self.time_to_next_duty());
+            let batch = std::mem::take(&mut chain.pending);
+            let sign = std::mem::take(&mut chain.sign);
+            let closing = chain.closing;
+            let end = (!batch.is_empty()).then(|| (chain.head, chain.tree.clone()));
+            drop(chain);
+            if let Some((head, tree)) = end {
+                self.commit(batch, head, tree)?;
+            }
+            self.duties(closing, sign)?;
+            if closing {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes a batch durable, then tells its waiters. `head` and `tree` are those after its last record.
+    pub(crate) fn commit(
+        &mut self,
+        batch: Vec<Waiting>,
+        head: Head,
+        tree: Frontier,
+    ) -> Result<(), String> {
+        let outcome = self.write(&batch, &head, &tree);
+        let outcome = outcome.and_then(|()| {
+            self.durable = Some((head, tree));
+            // Before the first release after a rest: an idle trail anchors everything it acknowledges.
+            let due = self
+                .anchored
+                .is_none_or(|(at, _)| at.elapsed() >= ANCHOR_EVERY);
+            if due { self.write_anchor() } else { Ok(()) }
+        });
+        if let Err(why) = outcome {
+            let error = self.queue.poison(why.clone());
+            for waiting in batch {
+                if let Some(done) = waiting.done {
+                    let _ = done.send(Err(error.clone()));
+                }
+            }
+            return Err(why);
+        }
+        self.queue.set_durable(head);
+        for waiting in batch {
+            let durable = Durable {
+                seq: waiting.sealed.seq,
+                hash: waiting.sealed.hash,
+            };
+            if let Some(done) = waiting.done {
+                // Whoever went away has no use for the answer; the record stays.
+                let _ = done.send(Ok(durable));
+            }
+        }
+        self.look_at_disk();
+        Ok(())
+    }
+
+    fn write(&self, batch: &[Waiting], head: &Head, tree: &Frontier) -> Result<(), String> {
+        let records = self.store.family(RECORDS)?;
+        let bodies = self.store.family(BODIES)?;
+        let open = self.store.family(OPEN)?;
+        let bytes: usize = batch
+            .iter()
+            .map(|waiting| waiting.sealed.line.len() + 64)
+            .sum();
+        let mut writes = WriteBatch::with_capacity_bytes(bytes + 4096);
+        for waiting in batch {
+            let seq = waiting.sealed.seq;
+            writes.put_cf(records, store::record_key(seq), &waiting.sealed.line);
+            for (index, body) in (0..).zip(&waiting.bodies) {
+                writes.put_cf(bodies, store::body_key(seq, index), body);
+            }
+            match &waiting.open {
+                OpenChange::None => {}
+                OpenChange::Opens(exchange) => {
+                    writes.put_cf(open, exchange.as_bytes(), store::record_key(seq))
+                }
+                OpenChange::Closes(exchange) => writes.delete_cf(open, exchange.as_bytes()),
+            }
+        }
+        writes.put_cf(
+            self.store.family(META)?,
+            b"head",
+            store::head_value(head, tree),
+        );
+        self.store.write_synced(writes)
+    }
+
+    /// What is due besides records.
+    pub(crate) fn duties(&mut self, closing: bool, sign: Vec<SignRequest>) -> Result<(), String> {
+        let due = self
+            .signed
+            .as_ref()
+            .is_none_or(|signed| signed.at.elapsed() >= self.checkpoint_every);
+        if (due || closing || !sign.is_empty()) && self.unsigned() {
+            if let Err(why) = self.sign() {
+                let error = self.queue.poison(why.clone());
+                sign.into_iter()
+                    .for_each(|request| request(Err(error.clone())));
+                return Err(why);
+            }
+        }
+        for request in sign {
+            request(
+                self.signed
+                    .as_ref()
+                    .map(|signed| signed.note.clone())
+                    .ok_or(AuditError::Closed),
+            );
+        }
+        let behind = self.anchored.map(|(_, head)| Some(head))
+            != self.durable.as_ref().map(|(head, _)| Some(*head));
+        let rested = self
+            .anchored
+            .is_none_or(|(at, _)| at.elapsed() >= ANCHOR_EVERY);
+        if behind && (closing || rested) {
+            self.write_anchor()?;
+        }
+        self.look_at_disk();
+        Ok(())
+    }
+
+    fn unsigned(&self) -> bool {
+        let size = self.durable.as_ref().map_or(0, |(head, _)| head.next_seq());
+        size > self.signed.as_ref().map_or(0, |signed| signed.size)
+    }
+
+    /// Signs what is durable. The checkpoint replaces the one before it, unless that one is due to stay.
+    pub(crate) fn sign(&mut self) -> Result<(), String> {
+        let Some((head, tree)) = &self.durable else {
+            return Ok(());
+        };
+        let says = Checkpoint {
+            origin: self.queue.origin.clone(),
+            size: head.next_seq(),
+            root: tree.root(),
+            extensions: vec![],
+        };
+        let note = says.sign(&self.key);
+        let family = self.store.family(CHECKPOINTS)?;
+        let mut writes = WriteBatch::default();
+        let now = Instant::now();
+        let mut window = now;
+        if let Some(before) = &self.signed
+            && let Some(began) = before
+                .window
+                .filter(|began| now.duration_since(*began) < CHECKPOINT_KEPT_EVERY)
+        {
+            writes.delete_cf(family, store::checkpoint_key(before.size, self.epoch));
+            window = began;
+        }
+        writes.put_cf(family, store::checkpoint_key(says.size, self.epoch), &note);
+        self.store.write_synced(writes)?;
+        self.queue.signed.store(says.size, Ordering::Relaxed);
+        self.signed = Some(Signed {
+            at: now,
+            size: says.size,
+            note,
+            window: Some(window),
+        });
+        Ok(())
+    }
+
+    pub(crate) fn write_anchor(&mut self) -> Result<(), String> {
+        let Some((head, _)) = &self.durable else {
+            return Ok(());
+        };
+        let Some(seq) = head.seq else { return Ok(()) };
+        self.anchor
+            .write(self.epoch, seq, head.hash)
+            .map_err(|error| format!("writing the head anchor: {error}"))?;
+        self.anchored = Some((Instant::now(), *head));
+        Ok(())
+    }
+
+    /// Refuses appends before the database runs out of space, and admits them again when there is some.
+    pub(crate) fn look_at_disk(&self) {
+        let free =
+            rustix::fs::statvfs(&self.dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        // A disk that cannot be asked is treated as full: what cannot be known to fit is not accepted.
+        let free = free.unwrap_or(0);
+        let full = free < self.queue.reserve;
+        self.queue.disk_free.store(free, Ordering::Relaxed);
+        if self.queue.disk_full.swap(full, Ordering::Relaxed) != full {
+            tracing::warn!(
+                free,
+                reserve = self.queue.reserve,
+                full,
+                "space on the audit disk"
+            );
+        }
+    }
+
+    fn time_to_next_duty(&self) -> Duration {
+        let until = |at: Option<Instant>, every: Duration| {
+            at.map_or(Duration::ZERO, |at| every.saturating_sub(at.elapsed()))
+        };
+        let mut wait = IDLE;
+        if self.unsigned() {
+            wait = wait.min(until(
+                self.signed.as_ref().map(|signed| signed.at),
+                self.checkpoint_every,
+            ));
+        }
+        if self.anchored.map(|(_, head)| head) != self.durable.as_ref().map(|(head, _)| *head) {
+            wait = wait.min(until(self.anchored.map(|(at, _)| at), ANCHOR_EVERY));
+        }
+        wait
+    }
+}
+
+struct PoisonOnPanic(Arc<Queue>);
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison("the writer broke".to_owned());
+        }
+    }
+}
