@@ -201,8 +201,79 @@ fn automaton(each: &[Pattern]) -> Result<Regex, PatternError> {
         .match_kind(MatchKind::All)
         .nfa_size_limit(Some(ALL_PROGRAM_BYTES_MAX))
         .hybrid_cache_capacity(STATES_BYTES_MAX)
-        .which_captures(WhichCaptures::None);
+        // Without any, the search for half a match finds nothing at all.
+        .which_captures(WhichCaptures::Implicit);
     let sources: Vec<&str> = each.iter().map(|pattern| pattern.source.as_str()).collect();
     let built = Regex::builder().configure(config).build_many(&sources);
     built.map_err(|error| PatternError::All(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "tests state what they expect"
+    )]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::raw::{self, Role};
+
+    fn patterns(sources: &[&str]) -> Patterns {
+        let raw = |regex: &&str| raw::Pattern {
+            regex: (*regex).to_owned(),
+            kind: 0,
+            role: Role::Finding,
+            confidence: 50,
+            context_words: vec![],
+            with_context: 0,
+        };
+        let compiled = sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| Pattern::compile(index, &raw(source)).unwrap());
+        Patterns::new(compiled.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_pattern_is_found_where_it_is() {
+        let hits =
+            patterns(&[r"\b\d{3}-\d{2}-\d{4}\b"]).search(&["no".into(), "an 123-45-6789".into()]);
+        assert_eq!(
+            hits,
+            [Hit {
+                cell: 1,
+                start: 3,
+                end: 14,
+                pattern: 0,
+                confidence: 50
+            }]
+        );
+    }
+
+    #[test]
+    fn without_patterns_nothing_is_found() {
+        assert_eq!(patterns(&[]).search(&["123-45-6789".into()]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn searching_all_at_once_finds_what_searching_one_by_one_finds(
+            cells in proptest::collection::vec("[a-c0-2@. :/é１-]{0,24}", 1..8),
+        ) {
+            let sources = [r"\d{2}-\d", r"(?i)a+b?c", r"[a-c]+@[a-c]+", r"\d+:\d+|[ab]/", r"\b0+\b", r"é\d"];
+            let cells: Vec<Cow<'_, str>> = cells.into_iter().map(Cow::Owned).collect();
+            let found = patterns(&sources).search(&cells);
+            for (pattern, source) in (0..).zip(sources) {
+                let all: Vec<_> = found.iter().filter(|hit| hit.pattern == pattern).map(|hit| Hit { pattern: 0, ..*hit }).collect();
+                prop_assert_eq!(all, patterns(&[source]).search(&cells), "{}", source);
+                let ascii = cells.iter().filter(|cell| cell.is_ascii());
+                let expected: usize = ascii.map(|cell| regex::Regex::new(source).unwrap().find_iter(cell).count()).sum();
+                let in_ascii = |hit: &&Hit| hit.pattern == pattern && cells[hit.cell as usize].is_ascii();
+                prop_assert_eq!(found.iter().filter(in_ascii).count(), expected, "{}", source);
+            }
+        }
+    }
 }

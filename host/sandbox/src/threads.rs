@@ -193,7 +193,7 @@ mod tests {
     async fn a_call_whose_caller_left_does_not_start() {
         let threads = Threads::start(1).unwrap();
         let (gate, other) = (Gate::new(1), Gate::new(1));
-        let (started, seen) = std::sync::mpsc::channel();
+        let (started, seen) = std::sync::mpsc::sync_channel(1);
         let long = threads.run(&gate, Duration::from_secs(5), |_| {
             thread::sleep(Duration::from_millis(100))
         });

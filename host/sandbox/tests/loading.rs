@@ -41,6 +41,13 @@ fn with_cache(folder: &Path) -> Result<Host, HostError> {
     })
 }
 
+/// A folder that only this user can enter.
+fn private() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    folder
+}
+
 const ALLOW: &str = "(i32.const 64)";
 
 #[test]
@@ -190,7 +197,7 @@ fn patterns_that_cannot_be_used_are_refused_when_the_detector_is_configured() {
 
 #[test]
 fn a_plugin_and_its_code_are_gone_with_the_last_reference() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private();
     let host = with_cache(folder.path()).unwrap();
     let before = host.plugins_alive();
     for _ in 0..20 {
@@ -218,8 +225,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn compiled_code_is_kept_and_loaded_again() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let folder = private();
     let wasm = guard(ALLOW);
     with_cache(folder.path()).unwrap().load(&wasm).unwrap();
     let written = entries(folder.path());
@@ -236,7 +242,7 @@ fn compiled_code_is_kept_and_loaded_again() {
 
 #[test]
 fn an_entry_that_was_changed_is_compiled_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private();
     let wasm = guard(ALLOW);
     with_cache(folder.path()).unwrap().load(&wasm).unwrap();
     let originals: Vec<_> = entries(folder.path())
@@ -259,7 +265,7 @@ fn an_entry_that_was_changed_is_compiled_again() {
 
 #[test]
 fn an_entry_of_another_key_is_compiled_again() {
-    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ours, theirs) = (private(), private());
     let wasm = guard(ALLOW);
     with_cache(theirs.path()).unwrap().load(&wasm).unwrap();
     with_cache(ours.path()).unwrap().load(&wasm).unwrap();
@@ -277,7 +283,7 @@ fn an_entry_of_another_key_is_compiled_again() {
 
 #[test]
 fn a_folder_open_to_others_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(matches!(
         with_cache(folder.path()),
