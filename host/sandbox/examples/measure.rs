@@ -26,7 +26,7 @@ use support::{Guest, Pattern, detector, guard};
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let settings = || HostSettings {
-        cache: Some(folder.path().to_owned()),
+        cache: Some(folder.path().join("compiled")),
         ..HostSettings::default()
     };
     let host = once("host start, self-test compiled", || {

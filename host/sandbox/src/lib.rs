@@ -40,6 +40,7 @@ mod host;
 mod host_functions;
 mod instance;
 mod limits;
+mod loose;
 mod manifest;
 mod needs;
 mod pattern;

@@ -3,6 +3,7 @@
 use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
+use regex_syntax::hir::Hir;
 
 use crate::needs::Needs;
 use crate::raw::{self, Role};
@@ -58,7 +59,7 @@ pub enum PatternError {
 
 /// One declared pattern, checked and compiled.
 pub(crate) struct Pattern {
-    pub(crate) source: String,
+    pub(crate) hir: Hir,
     pub(crate) regex: Regex,
     context: Option<Regex>,
     pub(crate) needs: Needs,
@@ -89,10 +90,10 @@ impl Pattern {
             .transpose()
             .map_err(unusable)?;
         Ok(Self {
-            source: raw.regex.clone(),
             regex,
             context,
             needs: Needs::of(&hir),
+            hir,
             confidence: raw.confidence.min(100),
             with_context: raw.with_context.min(100),
             kind: raw.kind,

@@ -3,7 +3,8 @@
 //!
 //! Three steps, each for the few cells the one before lets through: what the cell has against what the
 //! patterns need; one automaton that says which patterns match; each of those to say where. Cells that are
-//! not ASCII are folded first. A pattern is never dropped: one that matches too often covers its cell.
+//! not ASCII are folded first and asked for the loose patterns, see `loose.rs`. A pattern is never dropped:
+//! one that matches too often covers its cell.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
@@ -11,8 +12,10 @@ use std::sync::{Mutex, PoisonError};
 use regex_automata::meta::{Cache, Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::{Input, MatchKind, PatternID, PatternSet};
+use regex_syntax::hir::Hir;
 
 use crate::fold::Folded;
+use crate::loose::loosen;
 use crate::needs::{Needs, of_cell};
 use crate::pattern::{Pattern, PatternError};
 
@@ -38,16 +41,23 @@ pub(crate) struct Hit {
 pub(crate) struct Patterns {
     each: Vec<Pattern>,
     /// Says which patterns match. `None`: there are no patterns.
-    all: Option<Regex>,
+    all: Option<All>,
     /// The distinct needs of the patterns: a cell that meets none cannot match.
     needs: Vec<Needs>,
     /// Memory of searches that are not under way. As many as searches ever ran at once.
     idle: Mutex<Vec<Search>>,
 }
 
+/// All patterns as one automaton each: as they are for ASCII, loose for other text.
+struct All {
+    exact: Regex,
+    loose: Regex,
+}
+
 /// Memory of one search.
 struct Search {
-    cache: Cache,
+    exact: Cache,
+    loose: Cache,
     matched: PatternSet,
     folded: Folded,
 }
@@ -64,7 +74,12 @@ impl Patterns {
         let all = if each.is_empty() {
             None
         } else {
-            Some(automaton(&each)?)
+            let exact: Vec<Hir> = each.iter().map(|pattern| pattern.hir.clone()).collect();
+            let loose: Vec<Hir> = exact.iter().map(loosen).collect();
+            Some(All {
+                exact: automaton(&exact)?,
+                loose: automaton(&loose)?,
+            })
         };
         Ok(Self {
             each,
@@ -88,7 +103,8 @@ impl Patterns {
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
         let mut search = idle.unwrap_or_else(|| Search {
-            cache: all.create_cache(),
+            exact: all.exact.create_cache(),
+            loose: all.loose.create_cache(),
             matched: PatternSet::new(self.each.len()),
             folded: Folded::default(),
         });
@@ -104,14 +120,15 @@ impl Patterns {
 
     fn search_cell(
         &self,
-        all: &Regex,
+        all: &All,
         search: &mut Search,
         cell: u32,
         text: &str,
         hits: &mut Vec<Hit>,
     ) {
         let Search {
-            cache,
+            exact,
+            loose,
             matched,
             folded,
         } = search;
@@ -119,25 +136,23 @@ impl Patterns {
             index: cell,
             bytes: byte(text.len()),
         };
-        let (text, folded) = match of_cell(text) {
-            Some(has) if self.needs.iter().any(|needs| needs.met_by(&has)) => (text, None),
-            Some(_) => return,
+        match of_cell(text) {
+            Some(has) => {
+                if self.needs.iter().any(|needs| needs.met_by(&has)) {
+                    which(&all.exact, exact, text, matched);
+                    matched
+                        .iter()
+                        .for_each(|pattern| self.locate(pattern, cell, text, None, hits));
+                }
+            }
             None => {
                 folded.refill(text);
-                (folded.text(), Some(&*folded))
+                which(&all.loose, loose, folded.text(), matched);
+                let folded = &*folded;
+                matched.iter().for_each(|pattern| {
+                    self.locate(pattern, cell, folded.text(), Some(folded), hits)
+                });
             }
-        };
-        // Most cells end here: asking whether anything matches is cheaper than asking what.
-        if all
-            .search_half_with(cache, &Input::new(text).earliest(true))
-            .is_none()
-        {
-            return;
-        }
-        matched.clear();
-        all.which_overlapping_matches_with(cache, &Input::new(text), matched);
-        for pattern in matched.iter() {
-            self.locate(pattern, cell, text, folded, hits);
         }
     }
 
@@ -196,15 +211,28 @@ fn byte(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn automaton(each: &[Pattern]) -> Result<Regex, PatternError> {
+/// Which patterns match.
+fn which(all: &Regex, cache: &mut Cache, text: &str, matched: &mut PatternSet) {
+    matched.clear();
+    // Most cells end here: asking whether anything matches is cheaper than asking what.
+    if all
+        .search_half_with(cache, &Input::new(text).earliest(true))
+        .is_some()
+    {
+        all.which_overlapping_matches_with(cache, &Input::new(text), matched);
+    }
+}
+
+fn automaton(patterns: &[Hir]) -> Result<Regex, PatternError> {
     let config = Config::new()
         .match_kind(MatchKind::All)
         .nfa_size_limit(Some(ALL_PROGRAM_BYTES_MAX))
         .hybrid_cache_capacity(STATES_BYTES_MAX)
         // Without any, the search for half a match finds nothing at all.
         .which_captures(WhichCaptures::Implicit);
-    let sources: Vec<&str> = each.iter().map(|pattern| pattern.source.as_str()).collect();
-    let built = Regex::builder().configure(config).build_many(&sources);
+    let built = Regex::builder()
+        .configure(config)
+        .build_many_from_hir(patterns);
     built.map_err(|error| PatternError::All(error.to_string()))
 }
 

@@ -191,7 +191,7 @@ fn a_detector_without_hits_is_not_asked() {
         &[],
         "(unreachable)",
     );
-    let outcome = find(&[wasm.clone()], &["clean", "also clean"]);
+    let outcome = find(std::slice::from_ref(&wasm), &["clean", "also clean"]);
     assert!(outcome.failures.is_empty() && outcome.findings.is_empty());
     // And when there is one, only the cells with hits are unverified.
     let cells = ["clean", "123-45-6789", "clean"];

@@ -88,7 +88,7 @@ impl Guest {
 
     /// Adds bytes at an alignment of 8 and returns their address.
     pub fn put(&mut self, bytes: &[u8]) -> u32 {
-        while self.data.len() % 8 != 0 {
+        while !self.data.len().is_multiple_of(8) {
             self.data.push(0);
         }
         let at = DATA + self.data.len() as u32;
