@@ -18,6 +18,9 @@ use tokio::sync::{Semaphore, watch};
 const CONNECTIONS_MAX: usize = 64;
 /// Longest that a request's head may take, and so a connection without requests.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Longest that a connection lives. A peer that stops reading its answer must not keep a place for ever; the
+/// longest answer, a copy of a large trail to another disk, is done well before.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60 * 60);
 /// Pause after the system refused a connection (no descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for requests under way when the gateway stops.
@@ -80,7 +83,8 @@ pub(super) async fn run<L: Accept>(listener: &L, router: Router, stop: impl Futu
         let router = router.clone().layer(Extension(peer));
         let stopped = stopped.clone();
         tokio::spawn(async move {
-            connection(stream, router, stopped).await;
+            let _ =
+                tokio::time::timeout(CONNECTION_AGE_MAX, connection(stream, router, stopped)).await;
             drop(place);
         });
     }

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -27,6 +28,9 @@ use crate::identity::principal::Principal;
 
 /// Longest request body: a decision's reason, or the path of a copy.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest that a request's body may take, once its head is there.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Answers on the socket until `stop` resolves; then lets requests under way end, and removes the socket.
 pub async fn serve(socket: AdminSocket, console: Arc<dyn Console>, stop: impl Future<Output = ()>) {
@@ -221,7 +225,16 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Answer<Self> {
-        match Bytes::from_request(request, state).await {
+        let Ok(read) =
+            tokio::time::timeout(BODY_WAIT_MAX, Bytes::from_request(request, state)).await
+        else {
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "too-slow",
+                "the body did not come in time",
+            ));
+        };
+        match read {
             Ok(bytes) => Ok(Self(bytes)),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 let detail = format!("a request's body has at most {REQUEST_BYTES_MAX} bytes");
