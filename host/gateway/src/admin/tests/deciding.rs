@@ -116,7 +116,7 @@ async fn those_who_may_not_decide_are_told_why() {
         ("ana", "anaana", id.as_str(), (403, "own-request")),
         ("eve", "eveeve", id.as_str(), (403, "not-an-approver")),
         ("ben", "benben", "A-0000-0000", (404, "unknown")),
-        ("ben", "benben", "no such", (400, "bad-request")),
+        ("ben", "benben", "nosuch", (400, "bad-request")),
         // Strangers do not learn whether a request exists.
         ("ben", "wrong", "A-0000-0000", (401, "unauthorized")),
     ] {
