@@ -1,9 +1,12 @@
 //! `almoner check`: says everything a start or a reload would say about the configuration, and warns of what it
 //! permits. Changes nothing, connects to nothing.
 
+mod plugins;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use plugins::Built;
 use serde::Serialize;
 
 use super::config::DEFAULT_FILE;
@@ -17,7 +20,7 @@ use crate::config::users::User;
 use crate::identity::users::check_permissions;
 
 /// Options.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 all is well, 1 there are warnings and --strict was given, 2 something is wrong."
 )]
@@ -28,6 +31,9 @@ pub struct Args {
     /// A policy folder to check instead of the one the configuration names
     #[arg(long, short, value_name = "DIR")]
     pub policies: Option<PathBuf>,
+    /// Do not build the plugins: quicker, but their files, settings and golden vectors stay unchecked
+    #[arg(long)]
+    pub skip_plugins: bool,
     /// Fail if there are warnings
     #[arg(long)]
     pub strict: bool,
@@ -114,6 +120,33 @@ impl Report {
         read.map_err(|errors| self.problems.extend(errors.0.into_iter().map(Found::from)))
             .ok()
     }
+
+    /// Builds the plugins and notes what came of it.
+    fn build(&mut self, set: &PolicySet, dir: &Path) {
+        let (ok, summary) = match plugins::build(set, dir) {
+            Built::Usable(number) => (true, count(number, "plugin")),
+            Built::Wrong(found) => {
+                let summary = count(found.len(), "problem");
+                self.problems.extend(found);
+                (false, summary)
+            }
+            Built::Unchecked(why) => {
+                let what = format!("the plugins were not checked: {why}");
+                self.warnings.push(Warning {
+                    file: String::new(),
+                    line: 0,
+                    what,
+                });
+                return;
+            }
+        };
+        self.checked.push(Checked {
+            what: "plugins",
+            path: shown(dir),
+            ok,
+            summary,
+        });
+    }
 }
 
 fn check(args: &Args, report: &mut Report) {
@@ -139,6 +172,9 @@ fn check(args: &Args, report: &mut Report) {
         report.take("users", path, read, |users| count(users.len(), "user"))
     });
     report.warnings = warnings(gateway.as_ref(), set.as_ref(), users.as_ref());
+    if let (Some(set), Some(dir), false) = (&set, &policy_dir, args.skip_plugins) {
+        report.build(set, dir);
+    }
     for warning in report
         .warnings
         .iter_mut()
@@ -234,12 +270,7 @@ mod tests {
 
     fn checked(args: &Args, json: bool) -> (Exit, String, String) {
         let (out, err) = (Captured::default(), Captured::default());
-        let args = Args {
-            config: args.config.clone(),
-            policies: args.policies.clone(),
-            strict: args.strict,
-        };
-        let exit = run(args, &Output::to(json, out.clone(), err.clone()));
+        let exit = run(args.clone(), &Output::to(json, out.clone(), err.clone()));
         (exit, out.text(), err.text())
     }
 
@@ -270,6 +301,7 @@ mod tests {
             config: Some(dir.path().join("almoner.toml")),
             policies: None,
             strict: true,
+            skip_plugins: true,
         };
         (dir, args)
     }
@@ -277,13 +309,43 @@ mod tests {
     #[test]
     fn the_example_is_accepted_without_a_warning() {
         let (_dir, args) = clinic();
-        let (exit, out, err) = checked(&args, false);
+        let with_plugins = Args {
+            skip_plugins: false,
+            ..args
+        };
+        let (exit, out, err) = checked(&with_plugins, false);
         assert_eq!((exit, err.as_str()), (Exit::OK, ""), "{out}");
         assert_eq!(
             out.lines().filter(|line| line.starts_with("ok  ")).count(),
-            3,
+            4,
             "{out}"
         );
+    }
+
+    #[test]
+    fn settings_that_plugins_do_not_take_and_files_that_are_others_are_all_reported() {
+        let (dir, args) = clinic();
+        std::fs::write(dir.path().join("policies/mine.wasm"), "not a component").unwrap();
+        let text = format!(
+            "[[plugin]]\nname = \"a\"\nuse = \"builtin:bulk-export\"\nsettings = {{ rows = 0 }}\n\
+             [[plugin]]\nname = \"b\"\nuse = \"builtin:phi\"\nsettings = {{ profil = \"strict\" }}\n\
+             [[plugin]]\nname = \"c\"\nuse = \"file:mine.wasm\"\nsha256 = \"{}\"\n",
+            "0".repeat(64)
+        );
+        std::fs::write(dir.path().join("policies/20-more.toml"), text).unwrap();
+        let with_plugins = Args {
+            skip_plugins: false,
+            ..args
+        };
+        let (exit, out, err) = checked(&with_plugins, false);
+        assert_eq!(exit, Exit::USAGE, "{out}");
+        for expected in [
+            "20-more.toml:1: plugin \"a\": ",
+            "20-more.toml:5: plugin \"b\": ",
+            "20-more.toml:9: plugin \"c\": ",
+        ] {
+            assert!(err.contains(expected), "{expected}: {err}");
+        }
     }
 
     #[test]
@@ -334,6 +396,7 @@ mod tests {
             config: None,
             policies: Some(dir.path().join("policies")),
             strict,
+            skip_plugins: true,
         };
         assert_eq!(checked(&only(true), false).0, Exit::OK);
         let text = "[[rule]]\nname = \"x\"\nresources = [\"*\"]\ngroups = [\"*\"]\nguards = []\ndetect = false\n";

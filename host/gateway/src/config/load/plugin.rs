@@ -65,7 +65,7 @@ pub(super) fn plugin(
         &memory,
         written.memory.as_ref(),
         mib(64),
-        mib(1)..=mib(1024),
+        mib(1)..=mib(128),
     );
     let settings = written
         .settings
