@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::append::{Durable, Entry, Pending};
 use crate::error::{AuditError, OpenError};
 use crate::folder::Folder;
-use crate::index::Follower;
+use crate::index::{Follower, Index};
 use crate::open::{self, Options, Recovery};
 use crate::queue::Queue;
 use crate::read::Reader;
@@ -53,6 +53,7 @@ struct Inner {
     key: VerifierKey,
     _follower: Follower,
     store: Arc<Store>,
+    index: Arc<Index>,
     anchor: PathBuf,
     _folder: Folder,
 }
@@ -67,8 +68,12 @@ impl Audit {
             path: dir.to_owned(),
             error,
         };
-        let follower = Follower::start(Arc::clone(&opened.store), Arc::clone(&opened.queue))
-            .map_err(thread)?;
+        let follower = Follower::start(
+            Arc::clone(&opened.index),
+            Arc::clone(&opened.store),
+            Arc::clone(&opened.queue),
+        )
+        .map_err(thread)?;
         let writer = opened.writer;
         let writer = std::thread::Builder::new()
             .name("audit-writer".to_owned())
@@ -80,6 +85,7 @@ impl Audit {
             key,
             _follower: follower,
             store: opened.store,
+            index: opened.index,
             anchor: open::anchor_path(dir, &options),
             _folder: opened.folder,
         };
@@ -119,6 +125,7 @@ impl Audit {
     pub fn reader(&self) -> Reader {
         Reader::live(
             Arc::clone(&self.inner.store),
+            Arc::clone(&self.inner.index),
             Arc::clone(&self.inner.queue),
             self.inner.anchor.clone(),
             &self.inner.key,

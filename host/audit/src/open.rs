@@ -20,7 +20,7 @@ use crate::anchor::{self, AnchorFile, Found};
 use crate::append::Entry;
 use crate::error::OpenError;
 use crate::folder::Folder;
-use crate::index::{self, By};
+use crate::index::{By, Index};
 use crate::queue::{Chain, Queue, SessionCount, exchange_of};
 use crate::store::{self, Access, CHECKPOINTS, FORMAT, META, OPEN, RECORDS, Store};
 use crate::writer::{Signed, Writer};
@@ -72,6 +72,7 @@ pub struct Recovery {
 pub(crate) struct Opened {
     pub(crate) folder: Folder,
     pub(crate) store: Arc<Store>,
+    pub(crate) index: Arc<Index>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) writer: Writer,
 }
@@ -135,6 +136,8 @@ pub(crate) fn recover(
     if found.shortfall()?.is_none() && !(keyless && found.head.seq.is_some()) {
         return Err(OpenError::NothingToRecover);
     }
+    // Places may be taken by other records than before.
+    Index::discard(dir).map_err(|error| database(dir, error))?;
     let (last_seq, anchor) = (found.head.seq, found.anchor);
     let acknowledged = match anchor {
         Found::Anchor(anchor) => Some(anchor),
@@ -341,6 +344,7 @@ fn start(
         })?;
     folder.publish(&key.verifier())?;
     let store = Arc::new(store);
+    let index = Arc::new(Index::open(&dir, head.next_seq()).map_err(fail)?);
     let chain = Chain::new(head, tree.clone(), open_exchanges(&store).map_err(fail)?);
     let queue = Queue::new(
         origin.to_string(),
@@ -370,6 +374,7 @@ fn start(
     Ok(Opened {
         folder,
         store,
+        index,
         queue,
         writer,
     })
@@ -409,8 +414,6 @@ impl Opened {
         if open.is_empty() {
             return Ok(());
         }
-        let durable = self.queue.durable.load(Ordering::Acquire);
-        index::catch_up(&self.store, durable, &AtomicBool::new(false)).map_err(fail)?;
         let mut open: Vec<_> = open.into_iter().collect();
         open.sort_by_key(|(_, seq)| *seq);
         for (exchange, seq) in open {
@@ -426,7 +429,8 @@ impl Opened {
             let session = match intent.get(field::SESSION).and_then(Value::as_str) {
                 Some(session) => {
                     let durable = self.queue.durable.load(Ordering::Acquire);
-                    let next = next_number(&self.store, session, durable).map_err(fail)?;
+                    let next =
+                        next_number(&self.store, &self.index, session, durable).map_err(fail)?;
                     Some(SessionCount::new(session.into(), next))
                 }
                 None => None,
@@ -438,9 +442,9 @@ impl Opened {
 }
 
 /// The number that a session's next record gets, from the last record it has.
-fn next_number(store: &Store, session: &str, durable: u64) -> Result<u64, String> {
-    index::catch_up(store, durable, &AtomicBool::new(false))?;
-    for seq in index::places(store, By::Session, session, durable)? {
+fn next_number(store: &Store, index: &Index, session: &str, durable: u64) -> Result<u64, String> {
+    index.catch_up(store, durable, &AtomicBool::new(false))?;
+    for seq in index.places(By::Session, session, durable) {
         let record = record_at(store, seq?)?;
         if record.get(field::SESSION).and_then(Value::as_str) == Some(session) {
             return Ok(record

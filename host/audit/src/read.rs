@@ -14,7 +14,7 @@ use rocksdb::Direction;
 use serde_json::Value;
 
 use crate::error::ReadError;
-use crate::index::{self, By};
+use crate::index::{By, Index};
 use crate::queue::Queue;
 use crate::store::{self, Access, BODIES, CHECKPOINTS, RECORDS, Store};
 use crate::{anchor, folder};
@@ -73,6 +73,8 @@ pub struct Found {
 #[derive(Clone)]
 pub struct Reader {
     pub(crate) store: Arc<Store>,
+    /// A copy has none, and is searched record by record.
+    index: Option<Arc<Index>>,
     live: Option<Arc<Queue>>,
     pub(crate) anchor: PathBuf,
     /// The verifier key's text.
@@ -122,12 +124,14 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     pub(crate) fn live(
         store: Arc<Store>,
+        index: Arc<Index>,
         queue: Arc<Queue>,
         anchor: PathBuf,
         key: &VerifierKey,
     ) -> Reader {
         Reader {
             store,
+            index: Some(index),
             live: Some(queue),
             anchor,
             key: format!("{key}\n"),
@@ -146,6 +150,7 @@ impl Reader {
         })?;
         Ok(Reader {
             store: Arc::new(store),
+            index: None,
             live: None,
             anchor: dir.join(anchor::ANCHOR),
             key,
@@ -350,22 +355,17 @@ impl Reader {
             (By::Session, &filter.session),
             (By::Subject, &filter.subject),
         ];
-        let Some((by, name)) = named
+        let named = named
             .into_iter()
-            .find_map(|(by, name)| name.as_deref().map(|name| (by, name)))
-        else {
+            .find_map(|(by, name)| name.as_deref().map(|name| (by, name)));
+        let Some(((by, name), index)) = named.zip(self.index.as_deref()) else {
             return Ok(Box::new((0..before).rev().map(Ok)));
         };
-        let covered = index::covered(&self.store)
-            .map_err(ReadError::Database)?
-            .min(before);
-        if covered == 0 {
-            return Ok(Box::new((0..before).rev().map(Ok)));
-        }
-        let indexed = index::places(&self.store, by, name, covered).map_err(ReadError::Database)?;
-        Ok(Box::new((covered..before).rev().map(Ok).chain(
-            indexed.map(|place| place.map_err(ReadError::Database)),
-        )))
+        let covered = index.covered().map_err(ReadError::Database)?.min(before);
+        let indexed = index
+            .places(by, name, covered)
+            .map(|place| place.map_err(ReadError::Database));
+        Ok(Box::new((covered..before).rev().map(Ok).chain(indexed)))
     }
 
     /// A place that no record of before `until` lies behind, but for steps of the clock within the slack.

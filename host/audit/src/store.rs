@@ -28,12 +28,10 @@ pub(crate) const BODIES: &str = "bodies";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// Format, origin, key and head.
 pub(crate) const META: &str = "meta";
-/// What searches start from. Derived from the records, written without a log, and rebuilt when behind.
-pub(crate) const INDEX: &str = "index";
 /// Exchanges with an intent and no outcome: the exchange, to the intent's place.
 pub(crate) const OPEN: &str = "open";
 
-const FAMILIES: [&str; 6] = [RECORDS, BODIES, CHECKPOINTS, META, INDEX, OPEN];
+const FAMILIES: [&str; 5] = [RECORDS, BODIES, CHECKPOINTS, META, OPEN];
 
 /// Bodies of this size and more lie in files of their own, so that compaction does not copy them around.
 const BLOB_BYTES_MIN: u64 = 4 * 1024;
@@ -98,13 +96,6 @@ impl Store {
         options.set_sync(true);
         self.db
             .write_opt(batch, &options)
-            .map_err(|error| error.into_string())
-    }
-
-    /// Writes what can be rebuilt, past the log.
-    pub(crate) fn write_unlogged(&self, batch: WriteBatch) -> Result<(), String> {
-        self.db
-            .write_without_wal(batch)
             .map_err(|error| error.into_string())
     }
 
