@@ -16,8 +16,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use almoner_sandbox::{
-    Batch, CallContext, Configured, DetectorSet, Direction, Field, Grant, Host, HostSettings,
-    Operation, Payload,
+    Batch, CallContext, Capacity, Configured, DetectorSet, Direction, Field, Grant, Host,
+    HostSettings, Operation, Payload,
 };
 use serde_json::json;
 
@@ -25,7 +25,14 @@ use support::{Guest, Pattern, detector, guard};
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
+    let keep_resident_bytes =
+        std::env::var("KEEP_RESIDENT").map_or(512 * 1024, |bytes| bytes.parse().unwrap());
+    let capacity = Capacity {
+        keep_resident_bytes,
+        ..Capacity::default()
+    };
     let settings = || HostSettings {
+        capacity: capacity.clone(),
         cache: Some(folder.path().join("compiled")),
         ..HostSettings::default()
     };
@@ -135,6 +142,27 @@ fn patterns(host: &Host) {
         };
         DetectorSet::new(host, vec![detector]).unwrap()
     };
+    for (name, cells) in corpora() {
+        let mut session = set(2).session();
+        throughput(&format!("native patterns, {name}"), &cells, |batch| {
+            drop(session.find_blocking(&context(), batch))
+        });
+    }
+    let mut session = set(0).session();
+    let mut one = Batch::new(Direction::Response, vec![Field::default()]);
+    one.push("a short cell of text", 0, 0);
+    median("warm detect call, one cell", 20_000, || {
+        drop(session.find_blocking(&context(), &one))
+    });
+    throughput(
+        "boundary, a detector that looks at nothing",
+        &corpora()[0].1,
+        |batch| drop(session.find_blocking(&context(), batch)),
+    );
+}
+
+/// Synthetic cells of four kinds.
+fn corpora() -> [(&'static str, Vec<String>); 4] {
     let words = [
         "inpatient",
         "Springfield",
@@ -150,43 +178,22 @@ fn patterns(host: &Host) {
     let clean: Vec<String> = (0..2000)
         .map(|i| format!("{} {}", words[i % 10], words[(i / 10) % 10]))
         .collect();
-    let text: Vec<String> = (0..100)
+    let text = (0..100)
         .map(|i| clean[i * 10..i * 10 + 60.min(2000 - i * 10)].join(" "))
         .collect();
-    let dense: Vec<String> = (0..1000)
-        .map(|i| {
-            format!(
-                "Pt 555-01{:02}-{:04} SSN 123-45-{:04} MRN: 0012{:04} a{i}@example.org",
-                i % 90,
-                i,
-                i,
-                i
-            )
-        })
-        .collect();
-    let accents: Vec<String> = clean.iter().map(|cell| format!("é {cell}")).collect();
-    for (name, cells) in [
-        ("clean short cells", &clean),
-        ("clean text of 1 KB", &text),
-        ("dense PHI", &dense),
-        ("not ASCII", &accents),
-    ] {
-        let mut session = set(2).session();
-        throughput(&format!("native patterns, {name}"), cells, |batch| {
-            drop(session.find_blocking(&context(), batch))
-        });
-    }
-    let mut session = set(0).session();
-    let mut one = Batch::new(Direction::Response, vec![Field::default()]);
-    one.push("a short cell of text", 0, 0);
-    median("warm detect call, one cell", 20_000, || {
-        drop(session.find_blocking(&context(), &one))
-    });
-    throughput(
-        "boundary, a detector that looks at nothing",
-        &clean,
-        |batch| drop(session.find_blocking(&context(), batch)),
-    );
+    let number = |i| {
+        format!(
+            "Pt 555-01{:02}-{i:04} SSN 123-45-{i:04} MRN: 0012{i:04} a{i}@example.org",
+            i % 90
+        )
+    };
+    let accents = clean.iter().map(|cell| format!("é {cell}")).collect();
+    [
+        ("clean short cells", clean),
+        ("clean text of 1 KB", text),
+        ("dense PHI", (0..1000).map(number).collect()),
+        ("not ASCII", accents),
+    ]
 }
 
 fn throughput(name: &str, cells: &[String], mut find: impl FnMut(&Batch<'_>)) {
@@ -241,6 +248,11 @@ fn component(host: &Host, path: &str, settings: impl Fn() -> HostSettings) {
             median("warm call, one cell", 10_000, || {
                 drop(session.find_blocking(&ctx, &batch))
             });
+            for (name, cells) in corpora() {
+                throughput(name, &cells, |batch| {
+                    drop(session.find_blocking(&ctx, batch))
+                });
+            }
         }
         other => println!("   {other:?}"),
     }
