@@ -13,9 +13,11 @@ use crate::append::{Durable, Entry, Pending};
 use crate::error::{AuditError, OpenError};
 use crate::folder::Folder;
 use crate::index::{Follower, Index};
-use crate::open::{self, Options, Recovery};
+use crate::open::{self, Options};
 use crate::queue::Queue;
 use crate::read::Reader;
+use crate::recover::{self, Recovery};
+use crate::remains;
 use crate::session::SessionLog;
 use crate::store::Store;
 
@@ -55,7 +57,7 @@ struct Inner {
     store: Arc<Store>,
     index: Arc<Index>,
     anchor: PathBuf,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Audit {
@@ -86,8 +88,8 @@ impl Audit {
             _follower: follower,
             store: opened.store,
             index: opened.index,
-            anchor: open::anchor_path(dir, &options),
-            _folder: opened.folder,
+            anchor: remains::anchor_path(dir, &options),
+            folder: opened.folder,
         };
         Ok(Audit {
             inner: Arc::new(inner),
@@ -102,7 +104,7 @@ impl Audit {
         by: &str,
         reason: &str,
     ) -> Result<Recovery, OpenError> {
-        open::recover(dir, &options, by, reason)
+        recover::recover(dir, &options, by, reason)
     }
 
     /// Appends and waits until the record is on stable storage.
@@ -127,6 +129,7 @@ impl Audit {
             Arc::clone(&self.inner.store),
             Arc::clone(&self.inner.index),
             Arc::clone(&self.inner.queue),
+            self.inner.folder.path.clone(),
             self.inner.anchor.clone(),
             &self.inner.key,
         )

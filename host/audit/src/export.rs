@@ -9,6 +9,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use almoner_ledger::record::RECORD_BYTES_MAX;
 use almoner_ledger::{Break, BreakCode, Examined, Report};
@@ -32,25 +33,29 @@ const CHECKPOINTS_FILE: &str = "checkpoints.txt";
 const DASHES: &str = "----------";
 /// A line of bodies: the largest body in base64, and room for the rest.
 const BODY_LINE_BYTES_MAX: usize = BODIES_BYTES_MAX / 3 * 4 + 1024;
+/// How long signing may take.
+const SIGN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Bodies that a thread takes at a time.
 const BODY_CHUNK: usize = 16;
 /// All checkpoints of an export, in bytes: six years of them take 100 MB.
 const CHECKPOINTS_BYTES_MAX: u64 = 1 << 30;
 
 /// Writes the whole trail into `dir`, which must not exist. Returns the number of records. A live trail
-/// signs a checkpoint first.
+/// signs a checkpoint first, and the export ends there. Blocks; call it off the runtime.
 pub fn export(reader: &Reader, dir: &Path) -> Result<u64, ReadError> {
-    reader.sign()?;
+    let counting = reader.clone();
+    let end = reader.signed(SIGN_WAIT_MAX, move || counting.count())??;
     DirBuilder::new()
         .mode(0o700)
         .create(dir)
         .map_err(io("making", dir))?;
-    let end = store::record_key(reader.count()?);
+    let live = reader.is_live();
+    let past_end = store::record_key(end);
     let mut count = 0;
     write_file(&dir.join(RECORDS_FILE), |out| {
         for entry in reader
             .store
-            .scan(RECORDS, b"", Direction::Forward, Some(&end))
+            .scan(RECORDS, b"", Direction::Forward, Some(&past_end))
             .map_err(Failed::Read)?
         {
             let (_, line) = entry.map_err(Failed::Read)?;
@@ -63,7 +68,7 @@ pub fn export(reader: &Reader, dir: &Path) -> Result<u64, ReadError> {
     write_file(&dir.join(BODIES_FILE), |out| {
         for entry in reader
             .store
-            .scan(BODIES, b"", Direction::Forward, Some(&end))
+            .scan(BODIES, b"", Direction::Forward, Some(&past_end))
             .map_err(Failed::Read)?
         {
             let (key, bytes) = entry.map_err(Failed::Read)?;
@@ -78,14 +83,23 @@ pub fn export(reader: &Reader, dir: &Path) -> Result<u64, ReadError> {
         }
         Ok(())
     })?;
-    let beyond = store::checkpoint_key(reader.count()?.min(count) + 1, 0);
     write_file(&dir.join(CHECKPOINTS_FILE), |out| {
-        for entry in reader
+        let mut notes: Vec<_> = reader
             .store
-            .scan(CHECKPOINTS, b"", Direction::Forward, Some(&beyond))
+            .scan(CHECKPOINTS, b"", Direction::Forward, None)
             .map_err(Failed::Read)?
-        {
-            let (_, note) = entry.map_err(Failed::Read)?;
+            .collect::<Result<_, _>>()
+            .map_err(Failed::Read)?;
+        // Those that were signed since; of earlier epochs all stay, for they may tell of a loss.
+        let epoch = notes
+            .last()
+            .and_then(|(key, _)| store::checkpoint_place(key))
+            .map(|(epoch, _)| epoch);
+        let since = |key: &[u8]| {
+            store::checkpoint_place(key).is_some_and(|(of, size)| Some(of) == epoch && size > end)
+        };
+        notes.retain(|(key, _)| !(live && since(key)));
+        for (_, note) in notes {
             out.write_all(&note)?;
             writeln!(out, "{DASHES}")?;
         }
@@ -140,15 +154,12 @@ pub fn verify_export(
             for mut examined in chunk? {
                 let place = examined.seq().unwrap_or(verifier.next_seq());
                 // Bodies lie in the order of their records.
-                loop {
-                    let Some(body) = waiting
-                        .take()
-                        .map(Ok)
-                        .or_else(|| bodies.next())
-                        .transpose()?
-                    else {
-                        break;
-                    };
+                while let Some(body) = waiting
+                    .take()
+                    .map(Ok)
+                    .or_else(|| bodies.next())
+                    .transpose()?
+                {
                     match body {
                         Some(body) if body.seq > place => {
                             waiting = Some(Some(body));

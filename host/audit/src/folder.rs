@@ -75,23 +75,15 @@ impl Folder {
         })
     }
 
-    /// The signing key of a trail that begins: made if there is none, or left from a start that was cut off.
-    pub(crate) fn make_or_load_key(&self, origin: &Origin) -> Result<SigningKey, OpenError> {
-        match self.signing_key()? {
-            Some(key) => Ok(key),
-            None => self.make_signing_key(&origin.to_string()),
-        }
-    }
-
-    /// Makes a signing key that signs under `name`, and keeps it.
-    fn make_signing_key(&self, name: &str) -> Result<SigningKey, OpenError> {
+    /// Makes a signing key that signs under `origin`, and keeps it.
+    pub(crate) fn make_signing_key(&self, origin: &Origin) -> Result<SigningKey, OpenError> {
         let path = self.path.join(SIGNING_KEY);
         let mut seed = Zeroizing::new([0_u8; 32]);
         getrandom::fill(seed.as_mut_slice()).map_err(|_| OpenError::Key {
             path: path.clone(),
             why: "the system gave no randomness to make it from",
         })?;
-        let key = SigningKey::from_seed(name, &seed);
+        let key = SigningKey::from_seed(&origin.to_string(), &seed);
         let text = Zeroizing::new(format!("{}\n", key.to_secret_text().as_str()));
         create(&path, text.as_bytes()).map_err(|error| OpenError::Io {
             doing: "writing",

@@ -7,16 +7,20 @@
 mod anchor;
 mod append;
 mod audit;
+mod copy;
 mod error;
 mod export;
 mod fit;
 mod folder;
 mod index;
+mod interrupted;
 mod offline;
 mod open;
 mod parallel;
 mod queue;
 mod read;
+mod recover;
+mod remains;
 mod session;
 mod store;
 #[doc(hidden)]
@@ -28,8 +32,9 @@ pub use audit::{Audit, Status};
 pub use error::{AuditError, OpenError, ReadError};
 pub use export::{export, verify_export};
 pub use offline::{Progress, VerifyStore, verify_store};
-pub use open::{Options, Recovery};
+pub use open::Options;
 pub use read::{Filter, Found, Reader, SEARCH_MAX, Stored};
+pub use recover::Recovery;
 pub use session::SessionLog;
 
 /// The present, by this machine's clock, as records write it.

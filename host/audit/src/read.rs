@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use almoner_ledger::record::field;
 use almoner_ledger::{BodyRef, Hash, Kind, Timestamp, VerifierKey};
@@ -17,7 +18,7 @@ use crate::error::ReadError;
 use crate::index::{By, Index};
 use crate::queue::Queue;
 use crate::store::{self, Access, BODIES, CHECKPOINTS, RECORDS, Store};
-use crate::{anchor, folder};
+use crate::{anchor, copy, folder};
 
 /// The most records that one search, range or tail returns.
 pub const SEARCH_MAX: usize = 10_000;
@@ -76,6 +77,8 @@ pub struct Reader {
     /// A copy has none, and is searched record by record.
     index: Option<Arc<Index>>,
     live: Option<Arc<Queue>>,
+    /// The trail's folder.
+    pub(crate) dir: PathBuf,
     pub(crate) anchor: PathBuf,
     /// The verifier key's text.
     pub(crate) key: String,
@@ -126,6 +129,7 @@ impl Reader {
         store: Arc<Store>,
         index: Arc<Index>,
         queue: Arc<Queue>,
+        dir: PathBuf,
         anchor: PathBuf,
         key: &VerifierKey,
     ) -> Reader {
@@ -133,6 +137,7 @@ impl Reader {
             store,
             index: Some(index),
             live: Some(queue),
+            dir,
             anchor,
             key: format!("{key}\n"),
         }
@@ -152,6 +157,7 @@ impl Reader {
             store: Arc::new(store),
             index: None,
             live: None,
+            dir: dir.to_owned(),
             anchor: dir.join(anchor::ANCHOR),
             key,
         })
@@ -276,43 +282,36 @@ impl Reader {
         Ok(note.map(|(_, note)| String::from_utf8_lossy(&note).into_owned()))
     }
 
-    /// Makes a consistent copy of the trail in `dir`, which must not exist, for verification elsewhere. A
-    /// live trail signs a checkpoint first, so that the copy is signed to its end or nearly. The signing key
-    /// is not copied. Cheap on the same disk: files are linked, not copied. Blocks; call it off the runtime.
+    /// Makes a consistent copy of the trail in `dir`, which must not exist, for verification elsewhere. The
+    /// copy of a live trail ends with a signed checkpoint: the writer signs and copies between two batches,
+    /// which takes it the few milliseconds of linking files. The signing key is not copied. Blocks; call it
+    /// off the runtime.
     pub fn copy_to(&self, dir: &Path) -> Result<(), ReadError> {
-        let failed = |doing, path: PathBuf| move |error| ReadError::Io { doing, path, error };
-        self.sign()?;
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(dir)
-            .map_err(failed("making", dir.to_owned()))?;
-        // The anchor first: it may be behind the copied records, never ahead of them.
-        let anchor = dir.join(anchor::ANCHOR);
-        match std::fs::copy(&self.anchor, &anchor) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            copied => copied
-                .map(|_| ())
-                .map_err(failed("copying the head anchor to", anchor))?,
-        }
-        let key = dir.join(folder::VERIFIER_KEY);
-        std::fs::write(&key, &self.key).map_err(failed("writing", key))?;
-        self.store.copy_to(&dir.join(store::DATABASE))
+        copy::copy(self, dir)
     }
 
-    /// Has a live trail sign what is acknowledged.
-    pub(crate) fn sign(&self) -> Result<(), ReadError> {
+    /// Signs what is acknowledged, if the trail is live, and then runs `then` where nothing is written in
+    /// between.
+    pub(crate) fn signed<T: Send + 'static>(
+        &self,
+        wait_max: Duration,
+        then: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ReadError> {
         let Some(queue) = &self.live else {
-            return Ok(());
+            return Ok(then());
         };
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         queue.request_signature(Box::new(move |signed| {
-            let _ = send.send(signed.map(|_| ()));
+            let _ = send.send(signed.map(|_| then()));
         }));
-        match receive.recv_timeout(queue.wait_max) {
-            Ok(signed) => Ok(signed?),
-            Err(_) => Err(crate::append::timeout(queue.wait_max).into()),
+        match receive.recv_timeout(wait_max) {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(crate::append::timeout(wait_max).into()),
         }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 
     /// How many records may be read.

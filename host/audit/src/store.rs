@@ -24,7 +24,7 @@ pub(crate) const DATABASE: &str = "db";
 pub(crate) const RECORDS: &str = "records";
 /// Bodies: 8 bytes of the record's place and 4 of the body's, to its bytes.
 pub(crate) const BODIES: &str = "bodies";
-/// Signed notes: 8 bytes of size and 8 of epoch.
+/// Signed notes: 8 bytes of epoch and 8 of size, so that the last is the latest.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// Format, origin, key and head.
 pub(crate) const META: &str = "meta";
@@ -46,6 +46,9 @@ const INFO_LOGS_MAX: usize = 4;
 const INFO_LOG_BYTES_MAX: usize = 4 << 20;
 /// Table files held open. Beyond this they are opened on demand; a trail of years has thousands.
 const FILES_OPEN_MAX: i32 = 512;
+
+/// A key and its value.
+pub(crate) type Pair = (Box<[u8]>, Box<[u8]>);
 
 /// The open database.
 pub(crate) struct Store {
@@ -112,8 +115,7 @@ impl Store {
         from: &[u8],
         direction: Direction,
         until: Option<&[u8]>,
-    ) -> Result<impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), String>> + use<'s>, String>
-    {
+    ) -> Result<impl Iterator<Item = Result<Pair, String>> + use<'s>, String> {
         let mut options = ReadOptions::default();
         options.set_verify_checksums(true);
         if let Some(until) = until {
@@ -163,6 +165,17 @@ impl Store {
             .ok_or_else(|| "the head entry is malformed".to_owned())
     }
 
+    /// Writes memtables into tables.
+    pub(crate) fn flush(&self) -> Result<(), String> {
+        let families = FAMILIES
+            .iter()
+            .map(|name| self.family(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.db
+            .flush_cfs_opt(&families, &rocksdb::FlushOptions::default())
+            .map_err(|error| error.into_string())
+    }
+
     /// A consistent copy in `dir`, which must not exist.
     pub(crate) fn copy_to(&self, dir: &Path) -> Result<(), ReadError> {
         let failed = |error: rocksdb::Error| ReadError::Database(error.into_string());
@@ -171,6 +184,15 @@ impl Store {
             .create_checkpoint(dir)
             .map_err(failed)
     }
+}
+
+/// Epoch and size in a checkpoint's key.
+pub(crate) fn checkpoint_place(key: &[u8]) -> Option<(u64, u64)> {
+    let (epoch, size) = key.split_first_chunk::<8>()?;
+    Some((
+        u64::from_be_bytes(*epoch),
+        u64::from_be_bytes(size.try_into().ok()?),
+    ))
 }
 
 /// What `META` holds under `head`.
@@ -207,8 +229,8 @@ pub(crate) fn body_place(key: &[u8]) -> Option<(u64, u32)> {
     ))
 }
 
-pub(crate) fn checkpoint_key(size: u64, epoch: u64) -> [u8; 16] {
-    ((u128::from(size) << 64) | u128::from(epoch)).to_be_bytes()
+pub(crate) fn checkpoint_key(epoch: u64, size: u64) -> [u8; 16] {
+    ((u128::from(epoch) << 64) | u128::from(size)).to_be_bytes()
 }
 
 fn path(dir: &Path) -> PathBuf {
@@ -257,7 +279,10 @@ mod tests {
     #[test]
     fn keys_sort_as_places_do() {
         assert!(body_key(1, 2) < body_key(1, 3) && body_key(1, u32::MAX) < body_key(2, 0));
-        assert!(checkpoint_key(1, 9) < checkpoint_key(2, 1));
+        assert!(
+            checkpoint_key(1, 9) < checkpoint_key(2, 1)
+                && checkpoint_key(2, 1) < checkpoint_key(2, 2)
+        );
         assert_eq!(body_place(&body_key(7, 3)), Some((7, 3)));
         assert_eq!(record_seq(&record_key(u64::MAX)), Some(u64::MAX));
         assert_eq!(record_seq(b"short"), None);

@@ -156,13 +156,15 @@ impl Writer {
             .signed
             .as_ref()
             .is_none_or(|signed| signed.at.elapsed() >= self.checkpoint_every);
-        if (due || closing || !sign.is_empty()) && self.unsigned() {
-            if let Err(why) = self.sign() {
-                let error = self.queue.poison(why.clone());
-                sign.into_iter()
-                    .for_each(|request| request(Err(error.clone())));
-                return Err(why);
-            }
+        let wanted = due || closing || !sign.is_empty();
+        if wanted
+            && self.unsigned()
+            && let Err(why) = self.sign()
+        {
+            let error = self.queue.poison(why.clone());
+            sign.into_iter()
+                .for_each(|request| request(Err(error.clone())));
+            return Err(why);
         }
         for request in sign {
             request(
@@ -210,10 +212,10 @@ impl Writer {
                 .window
                 .filter(|began| now.duration_since(*began) < CHECKPOINT_KEPT_EVERY)
         {
-            writes.delete_cf(family, store::checkpoint_key(before.size, self.epoch));
+            writes.delete_cf(family, store::checkpoint_key(self.epoch, before.size));
             window = began;
         }
-        writes.put_cf(family, store::checkpoint_key(says.size, self.epoch), &note);
+        writes.put_cf(family, store::checkpoint_key(self.epoch, says.size), &note);
         self.store.write_synced(writes)?;
         self.queue.signed.store(says.size, Ordering::Relaxed);
         self.signed = Some(Signed {

@@ -1,0 +1,70 @@
+//! Copying a trail: links to its files where that is possible, bytes where it is not.
+//!
+//! The database is copied within the trail's own folder first, where files can be linked, and only then
+//! moved to where it was asked for: the writer must not wait for another disk.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::error::ReadError;
+use crate::read::Reader;
+use crate::{anchor, folder, store};
+
+/// How long signing and linking may take. Linking is quick, but the flush before it has a memtable to write.
+const LINK_WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) fn copy(reader: &Reader, dir: &Path) -> Result<(), ReadError> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |error| ReadError::Io { doing, path, error }
+    };
+    DirBuilder::new()
+        .mode(0o700)
+        .create(dir)
+        .map_err(failed("making", dir))?;
+    // The anchor first: it may be behind the copied records, never ahead of them.
+    let anchor = dir.join(anchor::ANCHOR);
+    match std::fs::copy(&reader.anchor, &anchor) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        copied => copied
+            .map(|_| ())
+            .map_err(failed("copying the head anchor to", &anchor))?,
+    }
+    let key = dir.join(folder::VERIFIER_KEY);
+    std::fs::write(&key, &reader.key).map_err(failed("writing", &key))?;
+
+    static COPIES: AtomicU64 = AtomicU64::new(0);
+    let number = COPIES.fetch_add(1, Ordering::Relaxed);
+    let staging = reader
+        .dir
+        .join(format!("copy-{}-{number}", std::process::id()));
+    // What is flushed here the writer need not flush while everybody waits.
+    if reader.is_live() {
+        reader.store.flush().map_err(ReadError::Database)?;
+    }
+    let (from, to) = (Arc::clone(&reader.store), staging.clone());
+    reader.signed(LINK_WAIT_MAX, move || from.copy_to(&to))??;
+    let target = dir.join(store::DATABASE);
+    let moved = match std::fs::rename(&staging, &target) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            copy_files(&staging, &target).and_then(|()| std::fs::remove_dir_all(&staging))
+        }
+        moved => moved,
+    };
+    moved.map_err(failed("moving the copied database to", &target))
+}
+
+/// A database is one folder of files.
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
