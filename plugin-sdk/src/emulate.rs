@@ -122,12 +122,14 @@ impl<D: Detector> Stand<D> {
         }
         if let Some((asked, cells)) = self.asked(batch, hits) {
             let answer = self.detector.detect(&CallContext::default(), &asked)?;
-            findings.extend(answer.into_iter().map(|finding| Finding {
-                cell: cells
-                    .get(finding.cell as usize)
-                    .copied()
-                    .unwrap_or(u32::MAX),
-                ..finding
+            findings.extend(answer.into_iter().map(|finding| {
+                Finding {
+                    cell: cells
+                        .get(finding.cell as usize)
+                        .copied()
+                        .unwrap_or(u32::MAX),
+                    ..finding
+                }
             }));
         }
         findings.sort_unstable();

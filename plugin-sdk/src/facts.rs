@@ -97,6 +97,9 @@ pub struct Resolved {
     /// Relations that the policy marks as sensitive.
     #[serde(default)]
     pub sensitive_relations: Vec<String>,
+    /// Whether the statement may change anything, functions considered; `None` where that was not said.
+    #[serde(default)]
+    pub may_write: Option<bool>,
 }
 
 /// A relation and what is done to it.

@@ -93,7 +93,8 @@ pub enum BuildError {
     },
 }
 
-/// Builds the plugins of a workspace and writes `NAME.wasm` for each.
+/// Builds the plugins of a workspace and writes `NAME.wasm` for each, with the golden vectors that lie beside its
+/// source, if any, as `NAME.golden.json`.
 ///
 /// # Errors
 /// See [`BuildError`]. Components that were written before the failure stay; each is whole.
@@ -104,7 +105,7 @@ pub fn build_workspace_guests(request: &BuildRequest) -> Result<Vec<Built>, Buil
     fs::create_dir_all(&request.out).map_err(file_error("creating", &request.out))?;
     let modules = build_dir.join(TARGET).join("guest");
     let mut built = Vec::new();
-    for (name, library) in plugins {
+    for (name, Source { library, folder }) in plugins {
         let module = modules.join(format!("{library}.wasm"));
         let core = fs::read(&module).map_err(file_error("reading", &module))?;
         let component = crate::componentize(&core).map_err(|source| BuildError::Module {
@@ -112,6 +113,10 @@ pub fn build_workspace_guests(request: &BuildRequest) -> Result<Vec<Built>, Buil
             source,
         })?;
         let path = request.out.join(format!("{name}.wasm"));
+        let golden = folder.join(format!("{name}.golden.json"));
+        if let Ok(vectors) = fs::read(&golden) {
+            write_if_changed(&path.with_extension("golden.json"), &vectors)?;
+        }
         let changed = write_if_changed(&path, &component)?;
         built.push(Built {
             name,
@@ -123,8 +128,17 @@ pub fn build_workspace_guests(request: &BuildRequest) -> Result<Vec<Built>, Buil
     Ok(built)
 }
 
-/// Package name -> name of its library, for every member that makes a cdylib (or those that were asked for).
-fn plugins(request: &BuildRequest) -> Result<BTreeMap<String, String>, BuildError> {
+/// Where a plugin comes from.
+#[derive(Debug, PartialEq, Eq)]
+struct Source {
+    /// Name of its library.
+    library: String,
+    /// Folder of its `Cargo.toml`.
+    folder: PathBuf,
+}
+
+/// By name of the package, every member that makes a cdylib (or those that were asked for).
+fn plugins(request: &BuildRequest) -> Result<BTreeMap<String, Source>, BuildError> {
     let metadata_error = |detail: String| BuildError::Metadata {
         workspace: request.workspace.clone(),
         detail,
@@ -140,7 +154,7 @@ fn plugins(request: &BuildRequest) -> Result<BTreeMap<String, String>, BuildErro
     }
     let metadata: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| metadata_error(error.to_string()))?;
-    let mut plugins: BTreeMap<String, String> = members(&metadata).collect();
+    let mut plugins: BTreeMap<String, Source> = members(&metadata).collect();
     if let Some(missing) = (request.packages.iter()).find(|name| !plugins.contains_key(*name)) {
         return Err(BuildError::NoSuchPlugin(missing.clone()));
     }
@@ -150,8 +164,8 @@ fn plugins(request: &BuildRequest) -> Result<BTreeMap<String, String>, BuildErro
     Ok(plugins)
 }
 
-/// (package, library) of every member with a cdylib.
-fn members(metadata: &Value) -> impl Iterator<Item = (String, String)> {
+/// Every member with a cdylib.
+fn members(metadata: &Value) -> impl Iterator<Item = (String, Source)> {
     let list = |value: &Value, key: &str| -> Vec<Value> {
         value
             .get(key)
@@ -167,7 +181,9 @@ fn members(metadata: &Value) -> impl Iterator<Item = (String, String)> {
                 .find(|target| list(target, "crate_types").contains(&Value::from("cdylib")))?;
             let name = package.get("name")?.as_str()?.to_owned();
             let library = library.get("name")?.as_str()?.replace('-', "_");
-            Some((name, library))
+            let manifest = Path::new(package.get("manifest_path")?.as_str()?);
+            let folder = manifest.parent()?.to_owned();
+            Some((name, Source { library, folder }))
         })
 }
 
@@ -254,11 +270,15 @@ mod tests {
     #[test]
     fn members_without_a_cdylib_are_no_plugins() {
         let metadata = serde_json::json!({"packages": [
-            {"name": "sql-guard", "targets": [{"name": "sql_guard", "crate_types": ["cdylib", "rlib"]}]},
-            {"name": "almoner-wire", "targets": [{"name": "almoner_wire", "crate_types": ["lib"]}]},
+            {"name": "sql-guard", "manifest_path": "/w/plugins/sql-guard/Cargo.toml", "targets": [{"name": "sql_guard", "crate_types": ["cdylib", "rlib"]}]},
+            {"name": "almoner-wire", "manifest_path": "/w/host/wire/Cargo.toml", "targets": [{"name": "almoner_wire", "crate_types": ["lib"]}]},
         ]});
         let found: Vec<_> = members(&metadata).collect();
-        assert_eq!(found, [("sql-guard".to_owned(), "sql_guard".to_owned())]);
+        let source = Source {
+            library: "sql_guard".into(),
+            folder: "/w/plugins/sql-guard".into(),
+        };
+        assert_eq!(found, [("sql-guard".to_owned(), source)]);
     }
 
     #[test]

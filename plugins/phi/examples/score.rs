@@ -22,7 +22,9 @@ const CONFIDENCE_MIN: u8 = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let texts = args.next().ok_or("usage: score TEXTS.jsonl [SETTINGS.json]")?;
+    let texts = args
+        .next()
+        .ok_or("usage: score TEXTS.jsonl [SETTINGS.json]")?;
     let settings = args.next().unwrap_or_default();
     let settings = parse_settings(&settings).map_err(|e| format!("{e:?}"))?;
     let phi = Phi::configure(settings).map_err(|e| format!("{e:?}"))?;
@@ -31,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     for line in fs::read_to_string(texts)?.lines() {
         let record: Value = serde_json::from_str(line)?;
-        let text = record.get("text").and_then(Value::as_str).unwrap_or_default();
+        let text = record
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         bytes += text.len();
         let batch = Batch {
             cells: vec![text.to_owned()],

@@ -79,7 +79,11 @@ fn vin(text: &str) -> bool {
 
 /// DEA registration: two letters, six digits, and a check digit.
 fn dea(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().skip(2).filter_map(|c| c.to_digit(10)).collect();
+    let digits: Vec<u32> = text
+        .chars()
+        .skip(2)
+        .filter_map(|c| c.to_digit(10))
+        .collect();
     let [a, b, c, d, e, f, check] = digits.as_slice() else {
         return false;
     };

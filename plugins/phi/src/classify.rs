@@ -39,7 +39,12 @@ const RULES: &[Rule] = &[
     Rule(&["dob"], &[], Kind::BirthDate, 98),
     Rule(&["birth", "place"], &[], Kind::Address, 90),
     Rule(&["birthplace"], &[], Kind::Address, 90),
-    Rule(&["birth*"], &["weight", "order", "name", "count", "sex"], Kind::BirthDate, 95),
+    Rule(
+        &["birth*"],
+        &["weight", "order", "name", "count", "sex"],
+        Kind::BirthDate,
+        95,
+    ),
     Rule(&["born"], &[], Kind::BirthDate, 80),
     Rule(&["death", "date"], &[], Kind::Date, 95),
     Rule(&["deathdate"], &[], Kind::Date, 95),
@@ -67,7 +72,12 @@ const RULES: &[Rule] = &[
     Rule(&["postal*"], &[], Kind::Zip, 95),
     Rule(&["postcode"], &[], Kind::Zip, 95),
     Rule(&["street*"], &[], Kind::Address, 90),
-    Rule(&["address*"], &["type", "use", "country"], Kind::Address, 90),
+    Rule(
+        &["address*"],
+        &["type", "use", "country"],
+        Kind::Address,
+        90,
+    ),
     Rule(&["addr*"], &["type"], Kind::Address, 85),
     Rule(&["city"], &[], Kind::Address, 85),
     Rule(&["county"], &[], Kind::Address, 80),
@@ -108,14 +118,24 @@ const RULES: &[Rule] = &[
     Rule(&["surname"], &[], Kind::Name, 98),
     Rule(&["maiden"], &[], Kind::Name, 95),
     Rule(&["given"], &["date", "dose"], Kind::Name, 90),
-    Rule(&["family"], &["history", "hx", "size", "income"], Kind::Name, 80),
+    Rule(
+        &["family"],
+        &["history", "hx", "size", "income"],
+        Kind::Name,
+        80,
+    ),
     Rule(&["nickname"], &[], Kind::Name, 90),
     Rule(&["patient", "name"], &[], Kind::Name, 98),
     Rule(&["patientname"], &[], Kind::Name, 98),
     Rule(&["contact", "name"], &[], Kind::Name, 95),
     Rule(&["provider", "name"], &[], Kind::Name, 85),
     Rule(&["physician"], &["id", "type", "specialty"], Kind::Name, 75),
-    Rule(&["hospital"], &["days", "stay", "course"], Kind::Facility, 70),
+    Rule(
+        &["hospital"],
+        &["days", "stay", "course"],
+        Kind::Facility,
+        70,
+    ),
     Rule(&["facility"], &["type", "code"], Kind::Facility, 70),
     Rule(&["url"], &[], Kind::Url, 75),
     Rule(&["website"], &[], Kind::Url, 85),
@@ -134,8 +154,24 @@ const RULES: &[Rule] = &[
 
 /// Containers whose plain `name` or `id` is a person's.
 const PEOPLE: &[&str] = &[
-    "patient*", "person*", "people", "member*", "subscriber*", "guarantor*", "contact*", "practitioner*", "provider*",
-    "physician*", "doctor*", "nurse*", "employee*", "user*", "relatedperson", "next", "kin", "staff",
+    "patient*",
+    "person*",
+    "people",
+    "member*",
+    "subscriber*",
+    "guarantor*",
+    "contact*",
+    "practitioner*",
+    "provider*",
+    "physician*",
+    "doctor*",
+    "nurse*",
+    "employee*",
+    "user*",
+    "relatedperson",
+    "next",
+    "kin",
+    "staff",
 ];
 
 /// Columns that are part of a name in a table of people, and anything elsewhere.
@@ -248,7 +284,11 @@ mod tests {
             ("notes", "note_text", Kind::Note),
             ("visit", "mrn", Kind::Mrn),
         ] {
-            assert_eq!(kind(container, path, "text"), Some(expected), "{container}.{path}");
+            assert_eq!(
+                kind(container, path, "text"),
+                Some(expected),
+                "{container}.{path}"
+            );
         }
     }
 

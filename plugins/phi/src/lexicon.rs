@@ -239,7 +239,10 @@ mod tests {
     #[test]
     fn words_and_phrases_are_found_with_all_they_may_be() {
         assert_eq!(flags(b"michael") & GIVEN, GIVEN);
-        assert_eq!(flags(b"may") & (GIVEN_WORD | CALENDAR), GIVEN_WORD | CALENDAR);
+        assert_eq!(
+            flags(b"may") & (GIVEN_WORD | CALENDAR),
+            GIVEN_WORD | CALENDAR
+        );
         assert_eq!(flags(b"san francisco"), CITY);
         assert_eq!(flags(b"san") & HEAD, HEAD);
         assert_eq!(flags(b"xyzzy"), 0);

@@ -7,6 +7,7 @@
 
 mod checks;
 mod classify;
+mod dates;
 mod kinds;
 mod labels;
 mod lexicon;
@@ -58,7 +59,11 @@ impl Plugin for Phi {
             Some((*Kind::ALL.get(pattern.kind as usize)?, check?))
         };
         let checks = declared.into_iter().map(check).collect();
-        let allowed = settings.allow.iter().map(|word| word.to_lowercase()).collect();
+        let allowed = settings
+            .allow
+            .iter()
+            .map(|word| word.to_lowercase())
+            .collect();
         Ok(Self {
             settings,
             allowed,
@@ -86,7 +91,9 @@ impl Detector for Phi {
                 && let Some(text) = batch.text(hit)
                 && let Some(confidence) = checks::confirmed(check, text)
             {
-                let Hit { cell, start, end, .. } = *hit;
+                let Hit {
+                    cell, start, end, ..
+                } = *hit;
                 findings.push(Finding {
                     cell,
                     start,

@@ -77,9 +77,7 @@ impl<'t> Page<'t> {
                 Some(Shape::Mark(b'.')) => {
                     // After "Dr." and "J." the sentence goes on.
                     let word = index.checked_sub(2).and_then(|i| self.at(i));
-                    !word.is_some_and(|w| {
-                        w.shape == Shape::Initial || w.is(lexicon::HONORIFIC)
-                    })
+                    !word.is_some_and(|w| w.shape == Shape::Initial || w.is(lexicon::HONORIFIC))
                 }
                 Some(Shape::Mark(mark)) => b"?!:;*-\"\0".contains(&mark) && token.gap != Gap::Tight,
                 _ => false,
@@ -121,9 +119,18 @@ impl<'t> Page<'t> {
     }
 
     /// The span of tokens `first..end`.
-    pub(crate) fn span(&self, first: usize, end: usize, kind: Kind, confidence: u8) -> Option<Span> {
+    pub(crate) fn span(
+        &self,
+        first: usize,
+        end: usize,
+        kind: Kind,
+        confidence: u8,
+    ) -> Option<Span> {
         let start = self.at(first)?.start;
-        let end = self.at(end.checked_sub(1)?)?.end;
+        let last = self.at(end.checked_sub(1)?)?;
+        // "St. Luke's" is a name with its ending; "Sarah's" is Sarah.
+        let ending = if kind == Kind::Name { 0 } else { last.ending };
+        let end = last.end + u32::from(ending);
         Some(Span {
             start,
             end,

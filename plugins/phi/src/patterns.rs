@@ -50,24 +50,102 @@ enum Role {
 }
 
 const SSN_WORDS: &[&str] = &[
-    "ssn", "ss#", "soc sec", "social", "social security", "security number", "seguridad social", "nss", "itin", "tin",
-    "tax id", "taxpayer",
+    "ssn",
+    "ss#",
+    "soc sec",
+    "social",
+    "social security",
+    "security number",
+    "seguridad social",
+    "nss",
+    "itin",
+    "tin",
+    "tax id",
+    "taxpayer",
 ];
 const PHONE_WORDS: &[&str] = &[
-    "phone", "tel", "telephone", "cell", "mobile", "call", "called", "contact", "fax", "pager", "ext", "reach",
-    "teléfono", "telefono", "móvil", "movil", "tlf", "tfno", "whatsapp", "dial", "answering", "phones",
+    "phone",
+    "tel",
+    "telephone",
+    "cell",
+    "mobile",
+    "call",
+    "called",
+    "contact",
+    "fax",
+    "pager",
+    "ext",
+    "reach",
+    "teléfono",
+    "telefono",
+    "móvil",
+    "movil",
+    "tlf",
+    "tfno",
+    "whatsapp",
+    "dial",
+    "answering",
+    "phones",
 ];
-const NPI_WORDS: &[&str] = &["npi", "national provider", "provider id", "provider number", "upin"];
+const NPI_WORDS: &[&str] = &[
+    "npi",
+    "national provider",
+    "provider id",
+    "provider number",
+    "upin",
+];
 const ZIP_WORDS: &[&str] = &[
-    "zip", "zipcode", "zip code", "postal", "postal code", "postcode", "código postal", "codigo postal", "cp", "c.p",
+    "zip",
+    "zipcode",
+    "zip code",
+    "postal",
+    "postal code",
+    "postcode",
+    "código postal",
+    "codigo postal",
+    "cp",
+    "c.p",
 ];
 const ACCOUNT_WORDS: &[&str] = &[
-    "account", "acct", "acct#", "a/c", "routing", "aba", "bank", "iban", "billing", "invoice", "encounter", "visit",
-    "har", "csn", "fin", "guarantor", "cuenta",
+    "account",
+    "acct",
+    "acct#",
+    "a/c",
+    "routing",
+    "aba",
+    "bank",
+    "iban",
+    "billing",
+    "invoice",
+    "encounter",
+    "visit",
+    "har",
+    "csn",
+    "fin",
+    "guarantor",
+    "cuenta",
 ];
-const PLATE_WORDS: &[&str] = &["license plate", "licence plate", "plate", "plates", "tag", "matrícula", "matricula"];
+const PLATE_WORDS: &[&str] = &[
+    "license plate",
+    "licence plate",
+    "plate",
+    "plates",
+    "tag",
+    "matrícula",
+    "matricula",
+];
 const BIRTH_WORDS: &[&str] = &[
-    "dob", "d.o.b", "born", "birth", "birthdate", "birthday", "date of birth", "nacimiento", "nacido", "nacida", "f. nac",
+    "dob",
+    "d.o.b",
+    "born",
+    "birth",
+    "birthdate",
+    "birthday",
+    "date of birth",
+    "nacimiento",
+    "nacido",
+    "nacida",
+    "f. nac",
     "fecha de nacimiento",
 ];
 const FAX_WORDS: &[&str] = &["fax", "facsimile", "telefax"];
@@ -88,9 +166,17 @@ macro_rules! day {
 
 const ROWS: &[Row] = &[
     // --- numbers with a shape of their own ---
-    find(Kind::Ssn, r"(?-u:\b)[0-9]{3}(?: ?[-./_] ?| )[0-9]{2}(?: ?[-./_] ?| )[0-9]{4}(?-u:\b)", 95),
+    find(
+        Kind::Ssn,
+        r"(?-u:\b)[0-9]{3}(?: ?[-./_] ?| )[0-9]{2}(?: ?[-./_] ?| )[0-9]{4}(?-u:\b)",
+        95,
+    ),
     near(Kind::Ssn, r"(?-u:\b)[0-9]{9}(?-u:\b)", 15, SSN_WORDS, 95),
-    find(Kind::Ssn, r"(?i-u:(?:\b[x]{3}|[*]{3})[-. ]?(?:[x]{2}|[*]{2})[-. ]?[0-9]{4}\b)", 85),
+    find(
+        Kind::Ssn,
+        r"(?i-u:(?:\b[x]{3}|[*]{3})[-. ]?(?:[x]{2}|[*]{2})[-. ]?[0-9]{4}\b)",
+        85,
+    ),
     // NANP numbers: area code in parentheses, or three groups with separators; country code and extension optional.
     find(
         Kind::Phone,
@@ -103,11 +189,31 @@ const ROWS: &[Row] = &[
         r"(?-u:(?:\+[0-9]{1,3}|\b00[1-9][0-9]{0,2}|\([0-9]{2,5}\))[-. /]{0,2}(?:\([0-9]{1,4}\)[-. /]{0,2})?[0-9]{1,5}(?:[-. /]{0,2}[0-9]{2,6}){1,5}\b)",
         80,
     ),
-    near(Kind::Phone, r"(?-u:\b)[0-9]{10,11}(?-u:\b)", 20, PHONE_WORDS, 85),
+    near(
+        Kind::Phone,
+        r"(?-u:\b)[0-9]{10,11}(?-u:\b)",
+        20,
+        PHONE_WORDS,
+        85,
+    ),
     // National numbers in groups: 555-1234, 91 456 78 90, 024 971 50 30.
-    near(Kind::Phone, r"(?-u:\b)[0-9]{2,4}(?:[-. ][0-9]{2,6}){1,4}(?-u:\b)", 20, PHONE_WORDS, 80),
-    find(Kind::Phone, r"(?-u:\b)0[0-9]{1,4}[-. /][0-9]{3,4}[-. ]?[0-9]{3,5}(?-u:\b)", 60),
-    find(Kind::Phone, r"(?-u:\b)(?:1[-. ])?8(?:00|88|77|66|55|44|33)[-. ][0-9]{3}[-. ][0-9A-Z]{4}(?-u:\b)", 80),
+    near(
+        Kind::Phone,
+        r"(?-u:\b)[0-9]{2,4}(?:[-. ][0-9]{2,6}){1,4}(?-u:\b)",
+        20,
+        PHONE_WORDS,
+        80,
+    ),
+    find(
+        Kind::Phone,
+        r"(?-u:\b)0[0-9]{1,4}[-. /][0-9]{3,4}[-. ]?[0-9]{3,5}(?-u:\b)",
+        60,
+    ),
+    find(
+        Kind::Phone,
+        r"(?-u:\b)(?:1[-. ])?8(?:00|88|77|66|55|44|33)[-. ][0-9]{3}[-. ][0-9A-Z]{4}(?-u:\b)",
+        80,
+    ),
     near(
         Kind::Fax,
         r"(?-u:(?:\+?1[-. ]{0,2})?(?:\([0-9]{3}\)[-. ]{0,2}|\b[0-9]{3}[-. /])[0-9]{3}[-. ][0-9]{4}\b)",
@@ -120,8 +226,16 @@ const ROWS: &[Row] = &[
         r"(?-u:\b)[A-Za-z0-9](?-u:[A-Za-z0-9._%+'-]{0,63})(?: ?@ ?|\(at\)|\[at\]| at )(?:[A-Za-z0-9-]{1,63}(?:\.| ?\(dot\) ?|\[dot\])){1,5}[A-Za-z]{2,24}(?-u:\b)",
         95,
     ),
-    find(Kind::Url, r#"(?i-u:\b(?:https?|s?ftps?|file|wss?)://[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{1,200})"#, 95),
-    find(Kind::Url, r#"(?i-u:\bwww[0-9]?\.[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?:/[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{0,150})?)"#, 90),
+    find(
+        Kind::Url,
+        r#"(?i-u:\b(?:https?|s?ftps?|file|wss?)://[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{1,200})"#,
+        95,
+    ),
+    find(
+        Kind::Url,
+        r#"(?i-u:\bwww[0-9]?\.[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?:/[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{0,150})?)"#,
+        90,
+    ),
     find(
         Kind::Url,
         r#"(?i-u:\b[a-z0-9](?:[a-z0-9-]{0,62}\.){1,4}(?:com|org|net|edu|gov|info|health|io|co\.uk|es|de|fr|eu|us|biz|app|online)\b(?:/[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~|-]{0,150})?)"#,
@@ -132,33 +246,96 @@ const ROWS: &[Row] = &[
         r"(?-u:\b(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:/[0-9]{1,2})?\b)",
         85,
     ),
-    find(Kind::Ip, r"(?i-u:\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b)", 95),
-    find(Kind::Ip, r"(?i-u:(?:\b[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5})?::(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5}\b))", 75),
-    find(Kind::Device, r"(?i-u:\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b)", 95),
-    find(Kind::Device, r"\(01\)(?-u: ?[0-9]{14}(?: ?\([0-9]{2}\) ?[A-Za-z0-9-]{1,20}){0,4})", 98),
-    check(Kind::Device, r"(?-u:\b[0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{6}[- ]?[0-9]\b)", Check::Imei),
+    find(
+        Kind::Ip,
+        r"(?i-u:\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b)",
+        95,
+    ),
+    find(
+        Kind::Ip,
+        r"(?i-u:(?:\b[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5})?::(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5}\b))",
+        75,
+    ),
+    find(
+        Kind::Device,
+        r"(?i-u:\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b)",
+        95,
+    ),
+    find(
+        Kind::Device,
+        r"\(01\)(?-u: ?[0-9]{14}(?: ?\([0-9]{2}\) ?[A-Za-z0-9-]{1,20}){0,4})",
+        98,
+    ),
+    check(
+        Kind::Device,
+        r"(?-u:\b[0-9]{2}[- ]?[0-9]{6}[- ]?[0-9]{6}[- ]?[0-9]\b)",
+        Check::Imei,
+    ),
     // Medicare Beneficiary Identifier: fixed classes by position, no S L O I B Z; dashes optional.
     find(
         Kind::Plan,
         r"(?i-u:\b[1-9][ac-hj-kmnp-rt-y][0-9ac-hj-kmnp-rt-y][0-9]-?[ac-hj-kmnp-rt-y][0-9ac-hj-kmnp-rt-y][0-9]-?[ac-hj-kmnp-rt-y]{2}[0-9]{2}\b)",
         90,
     ),
-    check(Kind::Account, r"(?-u:\b[0-9]{4}[- ]?[0-9]{4,6}[- ]?[0-9]{4,5}(?:[- ]?[0-9]{1,4})?\b)", Check::Card),
-    check(Kind::Account, r"(?-u:\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b)", Check::Iban),
-    near(Kind::Account, r"(?-u:\b)[0-9]{6,17}(?-u:\b)", 15, ACCOUNT_WORDS, 80),
+    check(
+        Kind::Account,
+        r"(?-u:\b[0-9]{4}[- ]?[0-9]{4,6}[- ]?[0-9]{4,5}(?:[- ]?[0-9]{1,4})?\b)",
+        Check::Card,
+    ),
+    check(
+        Kind::Account,
+        r"(?-u:\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b)",
+        Check::Iban,
+    ),
+    near(
+        Kind::Account,
+        r"(?-u:\b)[0-9]{6,17}(?-u:\b)",
+        15,
+        ACCOUNT_WORDS,
+        80,
+    ),
     check(Kind::Vehicle, r"(?i-u:\b[a-hj-npr-z0-9]{17}\b)", Check::Vin),
-    near(Kind::Vehicle, r"(?-u:\b[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,4}\b)", 5, PLATE_WORDS, 60),
+    near(
+        Kind::Vehicle,
+        r"(?-u:\b[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,4}\b)",
+        5,
+        PLATE_WORDS,
+        60,
+    ),
     check(Kind::License, r"(?-u:\b[A-Z][A-Z9][0-9]{7}\b)", Check::Dea),
-    near(Kind::License, r"(?-u:\b)[12][0-9]{9}(?-u:\b)", 15, NPI_WORDS, 95),
-    find(Kind::Id, r"(?i-u:\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)", 75),
+    near(
+        Kind::License,
+        r"(?-u:\b)[12][0-9]{9}(?-u:\b)",
+        15,
+        NPI_WORDS,
+        95,
+    ),
+    find(
+        Kind::Id,
+        r"(?i-u:\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)",
+        75,
+    ),
     // --- places ---
-    near(Kind::Zip, r"(?-u:\b)[0-9]{5}(?:-[0-9]{4})?(?-u:\b)", 15, ZIP_WORDS, 90),
-    find(Kind::Address, r"(?i-u:\b(?:p\.? ?o\.? box|(?:psc|cmr|unit) [0-9]{1,5},? box) [0-9]{1,7}\b(?:\s{1,2}(?:apo|fpo|dpo),? a[aep] [0-9]{5}\b)?)", 95),
+    near(
+        Kind::Zip,
+        r"(?-u:\b)[0-9]{5}(?:-[0-9]{4})?(?-u:\b)",
+        15,
+        ZIP_WORDS,
+        90,
+    ),
+    find(
+        Kind::Address,
+        r"(?i-u:\b(?:p\.? ?o\.? box|(?:psc|cmr|unit) [0-9]{1,5},? box) [0-9]{1,7}\b(?:\s{1,2}(?:apo|fpo|dpo),? a[aep] [0-9]{5}\b)?)",
+        95,
+    ),
     // --- dates: month and day, or month and year; never the year alone ---
     find(
         Kind::Date,
         concat!(
-            r"(?i-u:\b", months!(), r"\.?(?:[ -]{1,2}(?:the )?", day!(),
+            r"(?i-u:\b",
+            months!(),
+            r"\.?(?:[ -]{1,2}(?:the )?",
+            day!(),
             r"(?:st|nd|rd|th)?\b(?:(?:,? {1,2}|-|,)(?:of )?(?:'[0-9]{2}|[0-9]{4})\b)?|(?:,? {1,2}|[-/])(?:of |del? )?(?:'[0-9]{2}|(?:19|20)[0-9]{2})\b))"
         ),
         90,
@@ -166,7 +343,10 @@ const ROWS: &[Row] = &[
     find(
         Kind::Date,
         concat!(
-            r"(?i-u:\b(?:the )?", day!(), r"(?:st|nd|rd|th)?[ -./]{1,2}(?:of |day of |de )?(?:", months!(),
+            r"(?i-u:\b(?:the )?",
+            day!(),
+            r"(?:st|nd|rd|th)?[ -./]{1,2}(?:of |day of |de )?(?:",
+            months!(),
             r"|ago)\.?\b(?:(?:,? {1,2}|[-./]|,)(?:of |del? )?(?:'?[0-9]{2}|[0-9]{4})\b)?)"
         ),
         90,
@@ -175,15 +355,35 @@ const ROWS: &[Row] = &[
     find(
         Kind::Date,
         concat!(
-            r"(?-u:\b(?:", day!(), " ?/ ?", day!(), r" ?/ ?(?:[0-9]{4}|[0-9]{2})|", day!(), "-", day!(), r"-(?:19|20)[0-9]{2}|",
-            day!(), r"\.", day!(), r"\.(?:19|20)[0-9]{2}|(?:18|19|20|21)[0-9]{2}[-/.](?:1[0-2]|0?[1-9])[-/.]", day!(),
+            r"(?-u:\b(?:",
+            day!(),
+            " ?/ ?",
+            day!(),
+            r" ?/ ?(?:[0-9]{4}|[0-9]{2})|",
+            day!(),
+            "-",
+            day!(),
+            r"-(?:19|20)[0-9]{2}|",
+            day!(),
+            r"\.",
+            day!(),
+            r"\.(?:19|20)[0-9]{2}|(?:18|19|20|21)[0-9]{2}[-/.](?:1[0-2]|0?[1-9])[-/.]",
+            day!(),
             r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?",
             r"|(?:1[0-2]|0?[1-9])/(?:19|20)[0-9]{2})\b)"
         ),
         90,
     ),
-    find(Kind::Date, r"(?-u:\b(?:0[1-9]|1[0-2])-(?:[0-2][0-9]|3[01])-[0-9]{2}\b)", 60),
-    find(Kind::Date, r"(?-u:\b(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-2][0-9][0-5][0-9](?:[0-5][0-9])?(?:\.[0-9]{1,6})?(?:[+-][0-9]{4})?)?\b)", 65),
+    find(
+        Kind::Date,
+        r"(?-u:\b(?:0[1-9]|1[0-2])-(?:[0-2][0-9]|3[01])-[0-9]{2}\b)",
+        60,
+    ),
+    find(
+        Kind::Date,
+        r"(?-u:\b(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-2][0-9][0-5][0-9](?:[0-5][0-9])?(?:\.[0-9]{1,6})?(?:[+-][0-9]{4})?)?\b)",
+        65,
+    ),
     near(
         Kind::BirthDate,
         r"(?-u:\b(?:[0-2]?[0-9]|3[01])[-./ ](?:[0-2]?[0-9]|3[01])[-./ ](?:[0-9]{4}|[0-9]{2})\b)",
@@ -197,13 +397,29 @@ const ROWS: &[Row] = &[
         r"(?i-u:\b(?:9[0-9]|1[0-2][0-9])[- ]{0,2}(?:years?|yrs?|yr|y)[-. /]{0,2}(?:old|o|of age)\b)",
         90,
     ),
-    find(Kind::Age, r"(?i-u:\b(?:9[0-9]|1[0-2][0-9])[- ]?(?:yo|y/o|yof|yom|años|anos)\b)", 90),
-    find(Kind::Age, r"(?i-u:\b(?:aged?|edad)[: ]{1,2}(?:of )?(?:9[0-9]|1[0-2][0-9])\b)", 90),
-    find(Kind::Age, r"(?i-u:\b(?:ninety|one hundred)[- ](?:one|two|three|four|five|six|seven|eight|nine)?[- ]?(?:years?|yrs?)[- ]old\b)", 90),
+    find(
+        Kind::Age,
+        r"(?i-u:\b(?:9[0-9]|1[0-2][0-9])[- ]?(?:yo|y/o|yof|yom|años|anos)\b)",
+        90,
+    ),
+    find(
+        Kind::Age,
+        r"(?i-u:\b(?:aged?|edad)[: ]{1,2}(?:of )?(?:9[0-9]|1[0-2][0-9])\b)",
+        90,
+    ),
+    find(
+        Kind::Age,
+        r"(?i-u:\b(?:ninety|one hundred)[- ](?:one|two|three|four|five|six|seven|eight|nine)?[- ]?(?:years?|yrs?)[- ]old\b)",
+        90,
+    ),
     // --- the way into `detect` ---
     // From the start to the first capital, or the first two words: one hit per cell at most, and cells that hold a
     // number, a code or a single word in lower case stay outside.
-    check(Kind::Name, r"\A(?s:.*?)(?:[A-ZÀ-ÖØ-Þ]|[a-z]{2} [a-z]{3})", Check::Words),
+    check(
+        Kind::Name,
+        r"\A(?s:.*?)(?:[A-ZÀ-ÖØ-Þ]|[a-z]{2} [a-z]{3})",
+        Check::Words,
+    ),
 ];
 
 impl Row {
@@ -228,13 +444,31 @@ impl Role {
 }
 
 const fn find(kind: Kind, regex: &'static str, confidence: u8) -> Row {
-    Row { kind, regex, role: Role::Finding(confidence) }
+    Row {
+        kind,
+        regex,
+        role: Role::Finding(confidence),
+    }
 }
 
-const fn near(kind: Kind, regex: &'static str, confidence: u8, words: &'static [&'static str], with: u8) -> Row {
-    Row { kind, regex, role: Role::WithContext(confidence, words, with) }
+const fn near(
+    kind: Kind,
+    regex: &'static str,
+    confidence: u8,
+    words: &'static [&'static str],
+    with: u8,
+) -> Row {
+    Row {
+        kind,
+        regex,
+        role: Role::WithContext(confidence, words, with),
+    }
 }
 
 const fn check(kind: Kind, regex: &'static str, check: Check) -> Row {
-    Row { kind, regex, role: Role::Candidate(check) }
+    Row {
+        kind,
+        regex,
+        role: Role::Candidate(check),
+    }
 }

@@ -15,8 +15,8 @@ pub(crate) struct Token {
     pub(crate) shape: Shape,
     /// What stands between it and the token before.
     pub(crate) gap: Gap,
-    /// A possessive ending followed.
-    pub(crate) possessive: bool,
+    /// Bytes of the possessive ending that follows, 0 without one.
+    pub(crate) ending: u8,
     /// Of the word in lower case.
     pub(crate) hash: u32,
 }
@@ -50,6 +50,10 @@ pub(crate) enum Gap {
 }
 
 impl Token {
+    pub(crate) fn possessive(&self) -> bool {
+        self.ending > 0
+    }
+
     pub(crate) fn is(&self, flags: Flags) -> bool {
         self.flags & flags != 0
     }
@@ -160,7 +164,9 @@ impl Scanner<'_> {
                 self.at += 1;
                 continue;
             }
-            let Some(c) = self.char_at(self.at) else { break };
+            let Some(c) = self.char_at(self.at) else {
+                break;
+            };
             if c.is_alphabetic() || is_combining(c) {
                 word.push(c);
                 self.at += c.len_utf8();
@@ -185,7 +191,7 @@ impl Scanner<'_> {
         let flags = word.flags();
         let mut token = self.token(start, flags, word.shape(), gap);
         token.end = u32::try_from(end).unwrap_or(u32::MAX);
-        token.possessive = possessive_end.is_some();
+        token.ending = possessive_end.map_or(0, |end| (self.at - end) as u8);
         token.hash = word.hash();
         token
     }
@@ -203,7 +209,7 @@ impl Scanner<'_> {
             flags,
             shape,
             gap,
-            possessive: false,
+            ending: 0,
             hash: 0,
         }
     }
@@ -343,7 +349,13 @@ mod tests {
 
     #[test]
     fn every_token_lies_on_character_boundaries() {
-        for text in ["Müller-Lüdenscheidt’s\u{a0}Ärztin", "é\u{301}x – “y”", "Zoë\u{200b}Smith's", "'s", "’"] {
+        for text in [
+            "Müller-Lüdenscheidt’s\u{a0}Ärztin",
+            "é\u{301}x – “y”",
+            "Zoë\u{200b}Smith's",
+            "'s",
+            "’",
+        ] {
             let mut found = Vec::new();
             tokenize(text, &mut found);
             for token in &found {
@@ -356,7 +368,7 @@ mod tests {
     fn a_possessive_ending_is_not_part_of_the_word() {
         let mut found = Vec::new();
         tokenize("Sarah's St. Luke’s", &mut found);
-        assert!(found[0].possessive && found[0].is(GIVEN));
-        assert!(found[3].possessive && found[3].text("Sarah's St. Luke’s") == "Luke");
+        assert!(found[0].ending == 2 && found[0].is(GIVEN));
+        assert!(found[3].ending == 4 && found[3].text("Sarah's St. Luke’s") == "Luke");
     }
 }

@@ -9,9 +9,11 @@ use std::collections::HashSet;
 use almoner_plugin_sdk::{Batch, Finding};
 
 use crate::{
-    Kind, Profile, Settings, classify,
-    labels,
-    lexicon::{CALENDAR, EPONYM, FACILITY, FACILITY_TAIL, GENERATION, HONORIFIC, MEDICAL_NOUN, PARTICLE, STATE, STOP, STREET},
+    Kind, Profile, Settings, classify, dates, labels,
+    lexicon::{
+        CALENDAR, EPONYM, FACILITY, FACILITY_TAIL, GENERATION, HONORIFIC, MEDICAL_NOUN, PARTICLE,
+        STATE, STOP, STREET,
+    },
     names,
     page::{Page, Span},
     places,
@@ -53,17 +55,26 @@ impl<'s> Examiner<'s> {
         while first < batch.cells.len() {
             let row = batch.row_of.get(first);
             let more = (batch.cells.len() - first).min(batch.row_of.len().saturating_sub(first));
-            let same = (1..more).take_while(|k| batch.row_of.get(first + k) == row).count();
+            let same = (1..more)
+                .take_while(|k| batch.row_of.get(first + k) == row)
+                .count();
             self.examine_record(batch, first..first + same + 1, findings);
             first += same + 1;
         }
     }
 
-    fn examine_record(&mut self, batch: &Batch, cells: std::ops::Range<usize>, findings: &mut Vec<Finding>) {
+    fn examine_record(
+        &mut self,
+        batch: &Batch,
+        cells: std::ops::Range<usize>,
+        findings: &mut Vec<Finding>,
+    ) {
         self.known.clear();
         let alone = cells.len() == 1;
         for cell in cells.clone() {
-            let Some(text) = batch.cells.get(cell) else { continue };
+            let Some(text) = batch.cells.get(cell) else {
+                continue;
+            };
             self.tokenize(text);
             if (batch.field_at(cell)).is_some_and(|field| classify::is_name(field)) {
                 learn(&mut self.known, &self.tokens, |_| true);
@@ -80,7 +91,9 @@ impl<'s> Examiner<'s> {
         }
         // Once more, for words that a later cell of the record made known.
         for cell in cells {
-            let Some(text) = batch.cells.get(cell) else { continue };
+            let Some(text) = batch.cells.get(cell) else {
+                continue;
+            };
             self.tokenize(text);
             self.spans.clear();
             self.recall(text);
@@ -132,7 +145,7 @@ impl<'s> Examiner<'s> {
             self.spans.extend(places::at(&page, index));
             self.spans.extend(labels::at(&page, index));
             if token.shape == Shape::Number {
-                self.spans.extend(labels::short_date(&page, index));
+                self.spans.extend(dates::at(&page, index));
             }
         }
     }
@@ -151,7 +164,8 @@ impl<'s> Examiner<'s> {
             let capital = matches!(token.shape, Shape::Title | Shape::Upper);
             let term = token.is(EPONYM) && page.is(index + 1, MEDICAL_NOUN);
             if capital && !term && self.known.contains(&token.hash) {
-                self.spans.extend(page.span(index, index + 1, Kind::Name, KNOWN));
+                self.spans
+                    .extend(page.span(index, index + 1, Kind::Name, KNOWN));
             }
         }
     }
@@ -162,11 +176,18 @@ impl<'s> Examiner<'s> {
         self.spans.dedup();
         for (index, span) in self.spans.iter().enumerate() {
             let within = |other: &Span| {
-                other.kind == span.kind && other.start <= span.start && other.end >= span.end && other.confidence >= span.confidence && other != span
+                other.kind == span.kind
+                    && other.start <= span.start
+                    && other.end >= span.end
+                    && other.confidence >= span.confidence
+                    && other != span
             };
             // Sorted by start: what holds this span is at most a few places away.
             let near = index.saturating_sub(4)..(index + 4).min(self.spans.len());
-            let repeated = self.spans.get(near).is_some_and(|near| near.iter().any(within));
+            let repeated = self
+                .spans
+                .get(near)
+                .is_some_and(|near| near.iter().any(within));
             if repeated || span.confidence < threshold || !self.settings.reports(span.kind) {
                 continue;
             }
@@ -183,7 +204,15 @@ impl<'s> Examiner<'s> {
 
 /// Makes the words of some tokens known.
 fn learn(known: &mut HashSet<u32>, tokens: &[Token], which: impl Fn(&Token) -> bool) {
-    let common = STOP | CALENDAR | HONORIFIC | PARTICLE | GENERATION | STREET | FACILITY | FACILITY_TAIL | STATE;
+    let common = STOP
+        | CALENDAR
+        | HONORIFIC
+        | PARTICLE
+        | GENERATION
+        | STREET
+        | FACILITY
+        | FACILITY_TAIL
+        | STATE;
     known.extend(
         (tokens.iter())
             .filter(|token| {

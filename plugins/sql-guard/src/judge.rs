@@ -215,12 +215,15 @@ fn judge_opacity(settings: &Settings, statement: &Statement, found: &mut Found) 
                 .arg("form", form)
         });
     }
+    // The sheet gives a reason for each of these; should it ever not, what they are is reason enough.
     let copy = statement.copy.as_ref();
-    if copy.is_some_and(|copy| copy.program || copy.file) && statement.opaque_reasons.is_empty() {
-        found.add(settings.opaque_action("copy-server"), || {
+    let hides = matches!(statement.kind.as_str(), "do" | "call" | "execute")
+        || copy.is_some_and(|copy| copy.program || copy.file);
+    if hides && statement.opaque_reasons.is_empty() {
+        found.add(settings.opaque_action(&statement.kind), || {
             Reason::new("opaque")
                 .arg("verb", &statement.verb)
-                .arg("form", "copy-server")
+                .arg("form", &statement.kind)
         });
     }
     for function in unknown_functions(settings, statement) {
@@ -265,10 +268,14 @@ fn judge_sensitivity(settings: &Settings, statement: &Statement, found: &mut Fou
 }
 
 fn is_read(settings: &Settings, statement: &Statement) -> bool {
+    let quiet = match &statement.resolved {
+        Some(resolved) if resolved.may_write == Some(true) => false,
+        _ => unknown_functions(settings, statement).is_empty(),
+    };
     let reads = statement.read_only
         && !statement.locking
         && !statement.changes_relations()
         && statement.opaque_reasons.is_empty()
-        && unknown_functions(settings, statement).is_empty();
+        && quiet;
     reads || (STEERING.contains(&statement.kind.as_str()) && !statement.changes_relations())
 }

@@ -110,6 +110,8 @@ impl Default for HoldSettings {
 /// Kinds that may run unless `kinds` says otherwise. Two-phase commit and LISTEN are the gateway's to judge.
 const ALLOWED: &[&str] = &[
     "begin",
+    // CALL and DO are judged by `opaque`.
+    "call",
     "close-cursor",
     "commit",
     "commit-prepared",
@@ -119,6 +121,7 @@ const ALLOWED: &[&str] = &[
     "declare-cursor",
     "delete",
     "discard",
+    "do",
     "execute",
     "explain",
     "fetch",
