@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -31,21 +33,18 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Watches until it is dropped.
 pub struct PolicyWatch {
-    wake: Sender<Wake>,
+    stop: Arc<AtomicBool>,
+    wake: SyncSender<()>,
     /// Held for its events; ends with the watch.
     _events: Option<notify::RecommendedWatcher>,
 }
 
 impl Drop for PolicyWatch {
     fn drop(&mut self) {
-        // The thread may have ended by itself.
-        let _ = self.wake.send(Wake::Stop);
+        self.stop.store(true, Ordering::Release);
+        // Full: it wakes anyway. Closed: it has ended.
+        let _ = self.wake.try_send(());
     }
-}
-
-enum Wake {
-    Event,
-    Stop,
 }
 
 /// Watches a policy folder from a thread of its own. `in_force` is the digest of the set that is obeyed.
@@ -67,7 +66,8 @@ fn start(
     on_change: impl FnMut(Result<PolicySet, ConfigErrors>) + Send + 'static,
     with_events: bool,
 ) -> std::io::Result<PolicyWatch> {
-    let (wake, woken) = channel();
+    // One waiting event is enough: a look answers all that came before it.
+    let (wake, woken) = sync_channel(1);
     let events = with_events
         .then(|| events(dir, wake.clone()))
         .and_then(|events| match events {
@@ -82,22 +82,25 @@ fn start(
             }
         });
     let mut eye = Eye::new(dir.to_path_buf(), in_force.to_owned());
-    let watch = move || eye.run(&woken, on_change);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let watch = move || eye.run(&woken, &stopped, on_change);
     std::thread::Builder::new()
         .name("policy-watch".into())
         .spawn(watch)?;
     Ok(PolicyWatch {
+        stop,
         wake,
         _events: events,
     })
 }
 
-fn events(dir: &Path, wake: Sender<Wake>) -> notify::Result<notify::RecommendedWatcher> {
+fn events(dir: &Path, wake: SyncSender<()>) -> notify::Result<notify::RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Reading the files makes events too; they must not lead to reading again.
         let reading = |kind: &EventKind| matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write));
         if !event.is_ok_and(|event| reading(&event.kind)) {
-            let _ = wake.send(Wake::Event);
+            let _ = wake.try_send(());
         }
     })?;
     watcher.watch(dir, RecursiveMode::NonRecursive)?;
@@ -138,28 +141,21 @@ impl Eye {
 
     fn run(
         &mut self,
-        woken: &Receiver<Wake>,
+        woken: &Receiver<()>,
+        stopped: &AtomicBool,
         mut on_change: impl FnMut(Result<PolicySet, ConfigErrors>),
     ) {
-        loop {
-            match woken.recv_timeout(LOOK_EVERY) {
-                Ok(Wake::Event) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if self.is_changed(&PolicyFiles::read(&self.dir)) {
-                let reading = self.settled();
-                // Changed and changed back is no change.
-                if self.is_changed(&reading) {
-                    on_change(self.report(reading));
-                }
-            } else {
+        while woken.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Disconnected)
+            && !stopped.load(Ordering::Acquire)
+        {
+            if !self.is_changed(&PolicyFiles::read(&self.dir)) {
                 std::thread::sleep(PAUSE);
+                continue;
             }
-            // One look answers all events so far.
-            for wake in woken.try_iter() {
-                if matches!(wake, Wake::Stop) {
-                    return;
-                }
+            let reading = self.settled();
+            // Changed and changed back is no change; and who has dropped the watch is not called.
+            if self.is_changed(&reading) && !stopped.load(Ordering::Acquire) {
+                on_change(self.report(reading));
             }
         }
     }
@@ -282,7 +278,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             std::fs::write(dir.path().join("10.toml"), policy("first")).unwrap();
             let digest = super::super::load::policies(dir.path()).unwrap().digest;
-            let (send, changes) = channel();
+            let (send, changes) = sync_channel(16);
             let on_change = move |change| send.send(change).unwrap();
             let watch = start(dir.path(), &digest, on_change, with_events).unwrap();
             Self {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 use super::super::gateway::{Gateway, Limits, ListenerTls};
 use super::super::problem::Problem;
 use super::super::written::at::At;
@@ -21,94 +23,88 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Everything the file says, with paths made absolute from `folder`.
 pub(super) fn meant(file: &str, text: &str, folder: &Path) -> Result<Gateway, Vec<Problem>> {
     let mut reader = Reader::new(file, text);
-    let gateway = reader.document().map(|mut document| {
-        let listen = reader
-            .section::<written::Listen>(&mut document, "listen")
-            .value;
-        let tls = reader.section::<written::Tls>(&mut document, "tls");
-        let data = reader.section::<written::Data>(&mut document, "data").value;
-        let policies = reader
-            .section::<written::Policies>(&mut document, "policies")
-            .value;
-        let users = reader
-            .section::<written::Users>(&mut document, "users")
-            .value;
-        let limits_written = reader
-            .section::<written::Limits>(&mut document, "limits")
-            .value;
-        let resources = reader.entries::<written::Resource>(&mut document, "resource");
-        reader.finish_document(&document, &SECTIONS);
-
-        let path = |written: Option<&At<PathBuf>>, default: &str| {
-            folder.join(written.map_or(Path::new(default), |at| at.value.as_path()))
-        };
-        let postgres_listen = address(&mut reader, "postgres", listen.postgres.as_ref());
-        let postgres_listen = postgres_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 6432)));
-        let observe_listen = address(&mut reader, "observe", listen.observe.as_ref());
-        if let (Some(observe), Some(written)) = (observe_listen, &listen.observe)
-            && observe == postgres_listen
-        {
-            let what = format!("[listen]: \"observe\" is the address of \"postgres\": {observe}");
-            reader.report(&written.span, what, "Give it a port of its own.");
-        }
-        let admin_socket = path(listen.admin.as_ref(), "run/admin.sock");
-        let socket_length = admin_socket.as_os_str().len();
-        if socket_length > SOCKET_PATH_BYTES_MAX {
-            let span = listen.admin.as_ref().map_or(0..0, |at| at.span.clone());
-            let what = format!(
-                "[listen]: the path of the admin socket has {socket_length} bytes, more than the \
-                 {SOCKET_PATH_BYTES_MAX} that sockets allow"
-            );
-            reader.report(
-                &span,
-                what,
-                "Choose a shorter one: admin = \"/run/almoner/admin.sock\".",
-            );
-        }
-        let dir = path(data.dir.as_ref(), "data");
-        let response_bodies = bounded(
-            &mut reader,
-            "[data]: \"response_bodies\"",
-            data.response_bodies.as_ref(),
-            mib(1),
-            Size(0)..=mib(1024),
-        );
-        let reserve = bounded(
-            &mut reader,
-            "[data]: \"reserve\"",
-            data.reserve.as_ref(),
-            mib(256),
-            mib(16)..=mib(1 << 20),
-        );
-        Gateway {
-            postgres_listen,
-            tls: certificate(&mut reader, &tls, folder, &dir),
-            tls_required: tls
-                .value
-                .required
-                .as_ref()
-                .map_or(!postgres_listen.ip().is_loopback(), |at| at.value),
-            observe_listen,
-            admin_socket,
-            audit_dir: dir.join("audit"),
-            anchor_file: data
-                .anchor
-                .map_or(dir.join("anchor"), |at| folder.join(at.value)),
-            audit_reserve_bytes: reserve.0,
-            response_body_bytes_max: response_bodies.0,
-            policy_dir: path(policies.dir.as_ref(), "policies"),
-            users_file: path(users.file.as_ref(), "users.toml"),
-            keys_file: dir.join("keys"),
-            cache_dir: dir.join("cache"),
-            limits: limits(&mut reader, &limits_written),
-            resources: all_resources(&mut reader, &resources, folder),
-        }
-    });
+    let gateway = reader
+        .document()
+        .map(|document| read(&mut reader, document, folder));
     let problems = reader.into_problems();
     match gateway {
         Some(gateway) if problems.is_empty() => Ok(gateway),
         _ => Err(problems),
     }
+}
+
+fn read<'a>(reader: &mut Reader<'a>, mut document: DeTable<'a>, folder: &Path) -> Gateway {
+    let listen = reader.section::<written::Listen>(&mut document, "listen");
+    let tls = reader.section::<written::Tls>(&mut document, "tls");
+    let data = reader.section::<written::Data>(&mut document, "data").value;
+    let policies = reader.section::<written::Policies>(&mut document, "policies");
+    let users = reader.section::<written::Users>(&mut document, "users");
+    let limits_written = reader.section::<written::Limits>(&mut document, "limits");
+    let resources = reader.entries::<written::Resource>(&mut document, "resource");
+    reader.finish_document(&document, &SECTIONS);
+
+    let dir = absolute(folder, data.dir.as_ref(), "data");
+    let (postgres_listen, observe_listen) = addresses(reader, &listen.value);
+    let (about, kept) = ("[data]: \"response_bodies\"", data.response_bodies.as_ref());
+    let response_bodies = bounded(reader, about, kept, mib(1), Size(0)..=mib(1024));
+    let (about, reserve) = ("[data]: \"reserve\"", data.reserve.as_ref());
+    let reserve = bounded(reader, about, reserve, mib(256), mib(16)..=mib(1 << 20));
+    let beyond_this_machine = !postgres_listen.ip().is_loopback();
+    let tls_required = tls.value.required.as_ref();
+    Gateway {
+        postgres_listen,
+        tls: certificate(reader, &tls, folder, &dir),
+        tls_required: tls_required.map_or(beyond_this_machine, |at| at.value),
+        observe_listen,
+        admin_socket: admin_socket(reader, listen.value.admin.as_ref(), folder),
+        audit_dir: dir.join("audit"),
+        anchor_file: absolute(folder, data.anchor.as_ref(), dir.join("anchor")),
+        audit_reserve_bytes: reserve.0,
+        response_body_bytes_max: response_bodies.0,
+        policy_dir: absolute(folder, policies.value.dir.as_ref(), "policies"),
+        users_file: absolute(folder, users.value.file.as_ref(), "users.toml"),
+        keys_file: dir.join("keys"),
+        cache_dir: dir.join("cache"),
+        limits: limits(reader, &limits_written.value),
+        resources: all_resources(reader, &resources, folder),
+    }
+}
+
+/// What is written, or the default, from the file's folder.
+fn absolute(folder: &Path, written: Option<&At<PathBuf>>, default: impl AsRef<Path>) -> PathBuf {
+    folder.join(written.map_or(default.as_ref(), |at| at.value.as_path()))
+}
+
+/// Where PostgreSQL callers connect, and whoever observes.
+fn addresses(
+    reader: &mut Reader<'_>,
+    listen: &written::Listen,
+) -> (SocketAddr, Option<SocketAddr>) {
+    let postgres = address(reader, "postgres", listen.postgres.as_ref());
+    let postgres = postgres.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 6432)));
+    let observe = address(reader, "observe", listen.observe.as_ref());
+    if let (Some(observe), Some(written)) = (observe, &listen.observe)
+        && observe == postgres
+    {
+        let what = format!("[listen]: \"observe\" is the address of \"postgres\": {observe}");
+        reader.report(&written.span, what, "Give it a port of its own.");
+    }
+    (postgres, observe)
+}
+
+fn admin_socket(reader: &mut Reader<'_>, written: Option<&At<PathBuf>>, folder: &Path) -> PathBuf {
+    let path = absolute(folder, written, "run/admin.sock");
+    let length = path.as_os_str().len();
+    if length > SOCKET_PATH_BYTES_MAX {
+        let span = written.map_or(0..0, |at| at.span.clone());
+        let what = format!(
+            "[listen]: the path of the admin socket has {length} bytes, more than the \
+             {SOCKET_PATH_BYTES_MAX} that sockets allow"
+        );
+        let remedy = "Choose a shorter one: admin = \"/run/almoner/admin.sock\".";
+        reader.report(&span, what, remedy);
+    }
+    path
 }
 
 fn address(reader: &mut Reader<'_>, key: &str, written: Option<&At<String>>) -> Option<SocketAddr> {

@@ -55,22 +55,7 @@ pub(super) fn rule(
     let allow = written.allow.as_ref().is_none_or(|at| at.value);
     let detect = written.detect.as_ref().is_none_or(|at| at.value);
     if allow {
-        let remedy = "Name guards, or write guards = [] if none shall be asked.";
-        required(reader, entry, &about, "guards", &written.guards, remedy);
-        let dropped = entry.dropped.iter().any(|key| key == "detectors");
-        if detect && !dropped && items(written.detectors.as_ref()).is_empty() {
-            let span = written
-                .detectors
-                .as_ref()
-                .map_or(&entry.span, |at| &at.span);
-            let remedy =
-                "Name one, or write detect = false if only tagged columns shall be masked.";
-            reader.report(
-                span,
-                format!("{about}: no detector looks for identifiers"),
-                remedy,
-            );
-        }
+        check_what_is_asked(reader, entry, &about, detect);
     }
     let mut used = |key: &'static str, value: &Option<At<Vec<At<String>>>>| {
         plugins_used(reader, &about, key, items(value.as_ref()), taken, all_read)
@@ -78,12 +63,8 @@ pub(super) fn rule(
     let guards = used("guards", &written.guards);
     let approvals = used("approvals", &written.approvals);
     let detectors = used("detectors", &written.detectors);
-    let confidence = format!("{about}: \"confidence_min\"");
-    let confidence = written.confidence_min.as_ref().map(|at| (&confidence, at));
-    let confidence_min = confidence.map_or(DEFAULT_CONFIDENCE_MIN, |(about, at)| {
-        bounded(reader, about, Some(at), DEFAULT_CONFIDENCE_MIN, 0..=100)
-    });
     let (strictest_approval, approval_ttl) = approval(reader, &about, written.approval.as_ref());
+    let unproven = written.unproven.as_ref().map(|at| treatment(at.value));
     Some(Rule {
         resources,
         groups,
@@ -92,27 +73,57 @@ pub(super) fn rule(
         approvals,
         detectors,
         locale: locale(reader, &about, written.locale.as_ref()),
-        opaque: match written.opaque.as_ref().map(|at| at.value) {
-            None | Some(written::Opaque::Deny) => Opaque::Deny,
-            Some(written::Opaque::Hold) => Opaque::Hold,
-            Some(written::Opaque::Allow) => Opaque::Allow,
-        },
+        opaque: opaque(written.opaque.as_ref()),
         known_functions: functions(reader, &about, items(written.known_functions.as_ref())),
-        unproven: written
-            .unproven
-            .as_ref()
-            .map_or(Treatment::Redact, |at| treatment(at.value)),
+        unproven: unproven.unwrap_or(Treatment::Redact),
         detect,
-        confidence_min: u8::try_from(confidence_min).unwrap_or(u8::MAX),
-        release: match written.release.as_ref().map(|at| at.value) {
-            None | Some(written::Release::UntilThreshold) => Release::UntilThreshold,
-            Some(written::Release::AfterDecision) => Release::AfterDecision,
-        },
+        confidence_min: confidence(reader, &about, written.confidence_min.as_ref()),
+        release: release(written.release.as_ref()),
         strictest_approval,
         approval_ttl,
         name,
         place,
     })
+}
+
+/// A rule that lets callers in says what is asked, or says that nothing is.
+fn check_what_is_asked(
+    reader: &mut Reader<'_>,
+    entry: &Entry<written::Rule>,
+    about: &str,
+    detect: bool,
+) {
+    let written = &entry.value;
+    let remedy = "Name guards, or write guards = [] if none shall be asked.";
+    required(reader, entry, about, "guards", &written.guards, remedy);
+    let dropped = entry.dropped.iter().any(|key| key == "detectors");
+    if detect && !dropped && items(written.detectors.as_ref()).is_empty() {
+        let span = written.detectors.as_ref().map(|at| &at.span);
+        let what = format!("{about}: no detector looks for identifiers");
+        let remedy = "Name one, or write detect = false if only tagged columns shall be masked.";
+        reader.report(span.unwrap_or(&entry.span), what, remedy);
+    }
+}
+
+fn confidence(reader: &mut Reader<'_>, about: &str, written: Option<&At<u64>>) -> u8 {
+    let about = format!("{about}: \"confidence_min\"");
+    let least = bounded(reader, &about, written, DEFAULT_CONFIDENCE_MIN, 0..=100);
+    u8::try_from(least).unwrap_or(u8::MAX)
+}
+
+fn opaque(written: Option<&At<written::Opaque>>) -> Opaque {
+    match written.map(|at| at.value) {
+        None | Some(written::Opaque::Deny) => Opaque::Deny,
+        Some(written::Opaque::Hold) => Opaque::Hold,
+        Some(written::Opaque::Allow) => Opaque::Allow,
+    }
+}
+
+fn release(written: Option<&At<written::Release>>) -> Release {
+    match written.map(|at| at.value) {
+        None | Some(written::Release::UntilThreshold) => Release::UntilThreshold,
+        Some(written::Release::AfterDecision) => Release::AfterDecision,
+    }
 }
 
 /// Names of plugins that exist and, where it is known, are of the right sort.
