@@ -322,8 +322,8 @@ fn activated(generation: &Generation) -> Draft {
 }
 
 fn key_in_use(pseudonyms: &Pseudonyms) -> Draft {
-    Draft::new(Kind::Key, now())
-        .with("purpose", "pseudonyms")
+    Draft::new(Kind::Admin, now())
+        .with(field::EVENT, "pseudonym-key")
         .with("key", pseudonyms.key_id())
 }
 

@@ -8,6 +8,7 @@ use almoner_sql::Kind;
 use almoner_wire::postgres::backend::{CopyResponse, TransactionStatus};
 use almoner_wire::postgres::{Backend, DataRow, Fields, Frame, tag};
 
+use super::action::Resolved;
 use super::expect::{CopyingIn, Expect, Flight, Prepared};
 use super::message::{Message, precedes_rows};
 use super::request::Asked;
@@ -164,7 +165,7 @@ impl Relay {
             self.own_piece(words).await;
         }
         if let Some(done) = done {
-            self.forget_after(done.parsed.kind(), &done.parsed.sql);
+            self.forget_after(&done);
         }
         match self.expect.front() {
             Some(Expect::Execute(_)) if stopped => self.end_stopped_portal().await,
@@ -326,16 +327,19 @@ impl Relay {
     }
 
     /// What the server has forgotten, and the session must, too.
-    fn forget_after(&mut self, kind: Kind, sql: &str) {
-        match kind {
-            Kind::Deallocate | Kind::Discard => {
-                let lower = sql.to_ascii_lowercase();
-                // Which one it was matters less than that none is remembered that is gone: an unknown
-                // statement is refused, and the caller prepares it again.
-                if kind == Kind::Deallocate || lower.contains("all") {
-                    self.statements.retain(|name, _| name.is_empty());
+    fn forget_after(&mut self, done: &Resolved) {
+        let Some(facts) = &done.parsed.facts else {
+            return;
+        };
+        match facts.kind {
+            Kind::Deallocate => match facts.prepared.as_ref().and_then(|gone| gone.name.as_ref()) {
+                Some(name) => {
+                    self.statements.remove(name.as_bytes());
                 }
-            }
+                None => self.statements.retain(|name, _| name.is_empty()),
+            },
+            // Of its forms only ALL reaches statements; forgetting too many has the caller prepare again.
+            Kind::Discard => self.statements.retain(|name, _| name.is_empty()),
             _ => {}
         }
     }
