@@ -53,6 +53,9 @@ pub(crate) const NAME_LABEL: Flags = 1 << 25;
 /// Announces a number or code.
 pub(crate) const LABEL: Flags = 1 << 26;
 
+/// An ordinary word: no name by itself, but it may be part of one.
+pub(crate) const COMMON: Flags = 1 << 27;
+
 /// Longest entry, in bytes.
 pub(crate) const WORD_BYTES_MAX: usize = 32;
 /// Most words of a phrase.
@@ -71,11 +74,13 @@ macro_rules! lists {
     };
 }
 
-const LISTS: [List; 26] = lists![
+const LISTS: [List; 28] = lists![
     "given.txt" GIVEN, false;
+    "given_world.txt" GIVEN, false;
     "given_words.txt" GIVEN_WORD, false;
     "surnames.txt" SURNAME, false;
     "stop.txt" STOP, false;
+    "common.txt" COMMON, false;
     "eponyms.txt" EPONYM, false;
     "mednouns.txt" MEDICAL_NOUN, false;
     "honorifics.txt" HONORIFIC, false;
@@ -107,9 +112,9 @@ struct Entry {
 }
 
 /// Slots, a power of two at least twice the entries.
-const SLOTS: usize = 16_384;
+const SLOTS: usize = 32_768;
 /// Room for entries; the compiler says so when it is too small.
-const ENTRIES: usize = 7_168;
+const ENTRIES: usize = 9_216;
 
 struct Table {
     slots: [u16; SLOTS],

@@ -9,15 +9,15 @@ mod run;
 use crate::{
     Kind,
     lexicon::{
-        CALENDAR, CITY, EPONYM, FACILITY, Flags, GIVEN, GIVEN_WORD, KIN, MEDICAL_NOUN, PARTICLE,
-        STATE, STOP, STREET, SURNAME,
+        CALENDAR, CITY, COMMON, EPONYM, FACILITY, Flags, GIVEN, GIVEN_WORD, KIN, MEDICAL_NOUN,
+        PARTICLE, PLACE_WORD, STATE, STOP, STREET, SURNAME,
     },
     page::{Page, Span},
-    token::Shape,
+    token::{Shape, Token},
 };
 
 use announced::{after_label, announced};
-use run::{Run, ends_with_dot, is_unknown, named_after, run};
+use run::{Run, ends_with_dot, is_ordinary, is_unknown, named_after, run};
 
 /// The name that this token starts or announces, if any.
 pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
@@ -30,7 +30,9 @@ pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
         Shape::Lower => from_lower(page, index),
         _ => None,
     };
-    found.or_else(|| announced(page, index, token))
+    found
+        .or_else(|| announced(page, index, token))
+        .or_else(|| doing(page, index, token))
 }
 
 fn from_title(page: &Page<'_>, index: usize) -> Option<Span> {
@@ -38,10 +40,10 @@ fn from_title(page: &Page<'_>, index: usize) -> Option<Span> {
     if !token.is(GIVEN | GIVEN_WORD | SURNAME) {
         return from_unknown(page, index);
     }
-    // "North Carolina"
+    // "North Carolina", "San Diego"
     if index > 0
         && page
-            .phrase(index - 1, STATE)
+            .phrase(index - 1, STATE | CITY)
             .is_some_and(|(end, _)| end > index)
     {
         return None;
@@ -114,10 +116,62 @@ fn from_given(page: &Page<'_>, index: usize, run: Run) -> Option<u8> {
     })
 }
 
+/// "Blackman denies chest pain": only people do.
+fn doing(page: &Page<'_>, index: usize, token: &Token) -> Option<Span> {
+    const DEEDS: &[&str] = &[
+        "denies",
+        "denied",
+        "reports",
+        "reported",
+        "states",
+        "complains",
+        "complained",
+        "endorses",
+        "lives",
+        "lived",
+        "says",
+        "said",
+        "admits",
+        "admitted",
+        "drinks",
+        "smokes",
+        "works",
+        "worked",
+        "underwent",
+        "presented",
+        "agrees",
+        "understands",
+        "recalls",
+        "refuses",
+        "refused",
+        "asked",
+        "asks",
+        "wants",
+        "feels",
+        "felt",
+        "flew",
+    ];
+    let known = token.is(SURNAME) && !token.is(STOP | COMMON | KIN | CITY | PLACE_WORD);
+    let named = token.shape == Shape::Title
+        && (known || is_unknown(token) && !is_ordinary(page.text_at(index)));
+    if !named || !page.is_one_of(index + 1, DEEDS) || !page.continues(index + 1) {
+        return None;
+    }
+    page.span(index, index + 1, Kind::Name, if known { 75 } else { 60 })
+}
+
 /// "patricia smith": in lower case both must be known, and neither an ordinary word.
 fn from_lower(page: &Page<'_>, index: usize) -> Option<Span> {
-    let plain =
-        STOP | GIVEN_WORD | MEDICAL_NOUN | EPONYM | KIN | STREET | FACILITY | PARTICLE | CALENDAR;
+    let plain = STOP
+        | COMMON
+        | GIVEN_WORD
+        | MEDICAL_NOUN
+        | EPONYM
+        | KIN
+        | STREET
+        | FACILITY
+        | PARTICLE
+        | CALENDAR;
     let named = |at: usize, what: Flags| {
         page.at(at)
             .is_some_and(|t| t.shape == Shape::Lower && t.is(what) && !t.is(plain))
@@ -146,6 +200,8 @@ fn from_unknown(page: &Page<'_>, index: usize) -> Option<Span> {
             initials: 1..,
             ..
         } => 75,
+        // "Rubija Smith was seen": the second is known, and neither is a word.
+        Run { words: 2, .. } if is_surname_only(page, index + 1) => 60,
         _ if page.starts_sentence(index) && !page.strict => return None,
         Run {
             words: 2..,
@@ -154,7 +210,7 @@ fn from_unknown(page: &Page<'_>, index: usize) -> Option<Span> {
             ..
         } if givens + surnames > 0 => 65,
         Run { initials: 1.., .. } if ends_with_dot(page, run.end) => 60,
-        Run { words: 2..4, .. } if page.strict => 55,
+        Run { words: 2..4, .. } if !(index..run.end).any(|i| is_ordinary(page.text_at(i))) => 50,
         Run {
             words: 1,
             initials: 0,
@@ -213,4 +269,10 @@ fn last_first(page: &Page<'_>, index: usize, first: Run) -> Option<Span> {
     let second = run(page, next, upper)?;
     // "Johnson, Michael Brown and" is a list of two people; both are names all the same.
     page.span(index, second.end, Kind::Name, 85)
+}
+
+/// A family name that is no ordinary word.
+fn is_surname_only(page: &Page<'_>, index: usize) -> bool {
+    let other = STOP | COMMON | GIVEN_WORD | MEDICAL_NOUN | STREET | PLACE_WORD | CALENDAR | KIN;
+    page.is(index, SURNAME) && !page.is(index, other)
 }

@@ -121,6 +121,25 @@ pub(super) fn ends_with_dot(page: &Page<'_>, end: usize) -> bool {
     page.is_mark(end, b'.') && page.at(end).is_some_and(|t| t.gap == Gap::Tight)
 }
 
+/// Endings of ordinary and clinical words; names that have one are in the lists.
+const ORDINARY_ENDINGS: &[&str] = &[
+    "tion", "tions", "sion", "ment", "ments", "ness", "ity", "ities", "ive", "ous", "able", "ible",
+    "ical", "ional", "ology", "itis", "osis", "emia", "pathy", "ectomy", "otomy", "oscopy",
+    "graphy", "gram", "azole", "mycin", "cillin", "statin", "sartan", "olol", "pril", "dipine",
+    "oxin", "amine", "idine", "prazole", "pam", "mab", "ary", "ing", "ings", "ology", "ism", "ics",
+    "ful", "less", "ward", "wise", "pak", "ally",
+];
+
+/// Whether the word is formed as ordinary words are.
+pub(super) fn is_ordinary(text: &str) -> bool {
+    let ends = |ending: &&str| {
+        text.len() > ending.len() + 2
+            && (text.get(text.len() - ending.len()..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    };
+    ORDINARY_ENDINGS.iter().any(ends)
+}
+
 /// Capitalised and in no list, or in none that explains it.
 pub(super) fn is_unknown(token: &Token) -> bool {
     matches!(token.shape, Shape::Title | Shape::Upper) && token.flags & !crate::lexicon::HEAD == 0
