@@ -9,6 +9,8 @@ pub mod audit;
 pub mod check;
 pub mod config;
 pub mod demo;
+#[cfg(test)]
+mod live;
 pub mod output;
 mod password;
 mod reach;
