@@ -16,7 +16,7 @@ mod doorman;
 mod problem;
 mod records;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

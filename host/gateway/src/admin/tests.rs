@@ -33,12 +33,13 @@ use crate::config::secret::Secret;
 use crate::identity::principal::Principal;
 use crate::telemetry::metrics::Exposition;
 
-struct Gateway {
+pub(crate) struct Gateway {
     approvals: Approvals,
-    audit: Audit,
+    pub(crate) audit: Audit,
     logins: Arc<Directory>,
     draining: AtomicBool,
     sessions: Vec<SessionView>,
+    audit_dir: PathBuf,
 }
 
 /// Passwords are the login's name twice.
@@ -77,7 +78,7 @@ impl Console for Gateway {
                 plugins: Vec::new(),
             }),
             policy_refused: None,
-            audit_dir: "/var/lib/almoner/audit".into(),
+            audit_dir: self.audit_dir.clone(),
         }
     }
 
@@ -124,16 +125,16 @@ fn session(id: &str, second: i64) -> SessionView {
 }
 
 /// A served gateway in a folder of its own.
-struct Stage {
-    gateway: Arc<Gateway>,
-    client: Client,
-    folder: tempfile::TempDir,
+pub(crate) struct Stage {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) client: Client,
+    pub(crate) folder: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
-    served: JoinHandle<()>,
+    pub(crate) served: JoinHandle<()>,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = Audit::open(&folder.path().join("audit"), Options::new("test")).unwrap();
         let people = [
@@ -151,6 +152,7 @@ impl Stage {
             }),
             draining: AtomicBool::new(false),
             sessions: vec![session("s2", 2), session("s1", 1)],
+            audit_dir: folder.path().join("audit"),
         });
         let socket = AdminSocket::bind(&folder.path().join("admin.sock")).unwrap();
         let client = Client::new(socket.path());
@@ -168,7 +170,7 @@ impl Stage {
         }
     }
 
-    async fn ask(&self) -> Pending {
+    pub(crate) async fn ask(&self) -> Pending {
         let ask = Ask {
             exchange: "s1.1".into(),
             session: "s1".into(),
