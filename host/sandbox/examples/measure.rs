@@ -201,10 +201,18 @@ fn throughput(name: &str, cells: &[String], mut find: impl FnMut(&Batch<'_>)) {
     for (row, cell) in (0..).zip(cells) {
         batch.push(cell.as_str(), 0, row);
     }
-    let mut times: Vec<Duration> = (0..200).map(|_| timed(|| find(&batch))).collect();
-    times.sort();
-    let median = times[times.len() / 2];
-    let per_second = batch.text_bytes() as f64 / median.as_secs_f64() / 1e6;
+    // Time on the processor, so that a busy machine does not matter. The system counts it in steps of
+    // milliseconds, so that it takes a while to be exact.
+    let cpu = || {
+        let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        times.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    };
+    let (begin, start, mut rounds) = (Instant::now(), cpu(), 0.0);
+    while begin.elapsed() < Duration::from_secs(1) {
+        find(&batch);
+        rounds += 1.0;
+    }
+    let per_second = rounds * batch.text_bytes() as f64 / (cpu() - start) / 1e6;
     println!(
         "{name:48} {per_second:8.0} MB/s  ({} cells of {} bytes)",
         batch.len(),

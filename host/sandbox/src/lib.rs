@@ -24,9 +24,11 @@
 //! ```
 
 mod approval;
+mod automaton;
 mod cache;
 mod component;
 mod configured;
+mod context;
 mod detector;
 mod detectors;
 mod digest;

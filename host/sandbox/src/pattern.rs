@@ -1,6 +1,5 @@
-//! One declared pattern: checked, compiled, and able to say how sure a hit is by the words around it.
+//! One declared pattern: checked and compiled.
 
-use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::hir::Hir;
@@ -15,8 +14,6 @@ const PATTERN_BYTES_MAX: usize = 8192;
 /// Words of one pattern's context, and the bytes of each.
 const CONTEXT_WORDS_MAX: usize = 64;
 const CONTEXT_WORD_BYTES_MAX: usize = 64;
-/// Characters before and after a hit in which its context words count.
-const CONTEXT_CHARS: usize = 40;
 /// Size of one pattern's program: `\w{1,64}` fits, nested counts that explode do not.
 const PROGRAM_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Memory for the states of one pattern's automaton that are in use.
@@ -61,7 +58,7 @@ pub enum PatternError {
 pub(crate) struct Pattern {
     pub(crate) hir: Hir,
     pub(crate) regex: Regex,
-    context: Option<Regex>,
+    words: Vec<String>,
     pub(crate) needs: Needs,
     pub(crate) confidence: u8,
     pub(crate) with_context: u8,
@@ -85,13 +82,9 @@ impl Pattern {
             return Err(PatternError::Empty(index));
         }
         let regex = program(&raw.regex).map_err(unusable)?;
-        let context = context(words)
-            .map(|words| program(&words))
-            .transpose()
-            .map_err(unusable)?;
         Ok(Self {
             regex,
-            context,
+            words: words.clone(),
             needs: Needs::of(&hir),
             hir,
             confidence: raw.confidence.min(100),
@@ -101,32 +94,12 @@ impl Pattern {
         })
     }
 
-    /// The confidence of a hit, by the words around it.
-    pub(crate) fn confidence(&self, text: &str, start: usize, end: usize) -> u8 {
-        let Some(context) = self
-            .context
-            .as_ref()
-            .filter(|_| self.with_context > self.confidence)
-        else {
-            return self.confidence;
-        };
-        let before = text.get(..start).unwrap_or_default();
-        let from = before
-            .char_indices()
-            .rev()
-            .nth(CONTEXT_CHARS - 1)
-            .map_or(0, |(at, _)| at);
-        let after = text.get(end..).unwrap_or_default();
-        let to = after
-            .char_indices()
-            .nth(CONTEXT_CHARS)
-            .map_or(text.len(), |(at, _)| end + at);
-        // A range, not a slice: a word that reaches out of the window is not cut into a whole one.
-        let seen = |from, to| context.is_match(Input::new(text).range(from..to));
-        if seen(from, start) || seen(end, to) {
-            self.with_context
+    /// Its context words, if they could raise its confidence.
+    pub(crate) fn raising_words(&self) -> &[String] {
+        if self.with_context > self.confidence {
+            &self.words
         } else {
-            self.confidence
+            &[]
         }
     }
 }
@@ -134,6 +107,8 @@ impl Pattern {
 fn program(pattern: &str) -> Result<Regex, String> {
     let config = Config::new()
         .nfa_size_limit(Some(PROGRAM_BYTES_MAX))
+        // It is only run where the pattern is known to match, on a few bytes.
+        .auto_prefilter(false)
         .hybrid_cache_capacity(STATES_BYTES_MAX)
         .which_captures(WhichCaptures::Implicit);
     Regex::builder()
@@ -143,25 +118,4 @@ fn program(pattern: &str) -> Result<Regex, String> {
             Some(syntax) => syntax.to_string(),
             None => error.to_string(),
         })
-}
-
-/// A regex for any of the words: whole, in any case, with any space between the words of a phrase.
-fn context(words: &[String]) -> Option<String> {
-    let whole = |word: &String| {
-        let edge = |character: Option<char>| {
-            if character.is_some_and(char::is_alphanumeric) {
-                r"\b"
-            } else {
-                ""
-            }
-        };
-        let parts: Vec<_> = word.split_whitespace().map(regex_syntax::escape).collect();
-        let (first, last) = (
-            edge(word.trim().chars().next()),
-            edge(word.trim().chars().next_back()),
-        );
-        (!parts.is_empty()).then(|| format!("{first}{}{last}", parts.join(r"\s+")))
-    };
-    let words: Vec<_> = words.iter().filter_map(whole).collect();
-    (!words.is_empty()).then(|| format!("(?i)(?:{})", words.join("|")))
 }

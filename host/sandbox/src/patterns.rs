@@ -2,27 +2,24 @@
 //! once, in linear time.
 //!
 //! Three steps, each for the few cells the one before lets through: what the cell has against what the
-//! patterns need; one automaton that says which patterns match; each of those to say where. Cells that are
-//! not ASCII are folded first and asked for the loose patterns, see `loose.rs`. A pattern is never dropped:
-//! one that matches too often covers its cell.
+//! patterns need; one automaton that says which patterns match and about where; each of those to say where
+//! exactly. Cells that are not ASCII are folded first and asked for the loose patterns, see `loose.rs`.
+//! A pattern is never dropped: one that matches too often covers its cell.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
-use regex_automata::meta::{Cache, Config, Regex};
-use regex_automata::nfa::thompson::WhichCaptures;
-use regex_automata::{Input, MatchKind, PatternID, PatternSet};
+use regex_automata::util::iter::Searcher;
+use regex_automata::{Input, hybrid, meta};
 use regex_syntax::hir::Hir;
 
+use crate::automaton::{Automaton, GaveUp};
+use crate::context::{Context, Seen};
 use crate::fold::Folded;
 use crate::loose::loosen;
 use crate::needs::{Needs, of_cell};
 use crate::pattern::{Pattern, PatternError};
 
-/// Size of the program of all patterns together.
-const ALL_PROGRAM_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Memory for the states of the automaton that are in use; each search at work has its own.
-const STATES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Hits of one pattern in one cell. Beyond, the hit is the whole cell.
 const HITS_PER_CELL_MAX: usize = 1024;
 
@@ -40,26 +37,26 @@ pub(crate) struct Hit {
 /// The patterns of all detectors of a set, in the order in which they were given.
 pub(crate) struct Patterns {
     each: Vec<Pattern>,
-    /// Says which patterns match. `None`: there are no patterns.
-    all: Option<All>,
+    /// Says which patterns match in ASCII cells. `None`: there are no patterns.
+    exact: Option<Automaton>,
+    /// Says which patterns might match in other cells.
+    loose: Option<Automaton>,
+    context: Context,
     /// The distinct needs of the patterns: a cell that meets none cannot match.
     needs: Vec<Needs>,
     /// Memory of searches that are not under way. As many as searches ever ran at once.
     idle: Mutex<Vec<Search>>,
 }
 
-/// All patterns as one automaton each: as they are for ASCII, loose for other text.
-struct All {
-    exact: Regex,
-    loose: Regex,
-}
-
 /// Memory of one search.
 struct Search {
-    exact: Cache,
-    loose: Cache,
-    matched: PatternSet,
+    exact: Option<hybrid::dfa::Cache>,
+    loose: Option<hybrid::dfa::Cache>,
+    words: Option<hybrid::dfa::Cache>,
+    each: Vec<Option<meta::Cache>>,
+    matched: Matched,
     folded: Folded,
+    seen: Vec<Seen>,
 }
 
 impl Patterns {
@@ -71,19 +68,18 @@ impl Patterns {
                 needs.push(pattern.needs);
             }
         }
-        let all = if each.is_empty() {
-            None
-        } else {
-            let exact: Vec<Hir> = each.iter().map(|pattern| pattern.hir.clone()).collect();
-            let loose: Vec<Hir> = exact.iter().map(loosen).collect();
-            Some(All {
-                exact: automaton(&exact)?,
-                loose: automaton(&loose)?,
-            })
+        let exact: Vec<Hir> = each.iter().map(|pattern| pattern.hir.clone()).collect();
+        let loose: Vec<Hir> = exact.iter().map(loosen).collect();
+        let automaton = |patterns: &[Hir]| match patterns {
+            [] => Ok(None),
+            patterns => Automaton::new(patterns).map(Some),
         };
+        let context = Context::new(each.iter().map(Pattern::raising_words));
         Ok(Self {
+            exact: automaton(&exact).map_err(PatternError::All)?,
+            loose: automaton(&loose).map_err(PatternError::All)?,
+            context: context.map_err(PatternError::All)?,
             each,
-            all,
             needs,
             idle: Mutex::default(),
         })
@@ -96,20 +92,17 @@ impl Patterns {
     /// All hits in all cells, by cell.
     pub(crate) fn search(&self, cells: &[Cow<'_, str>]) -> Vec<Hit> {
         let mut hits = Vec::new();
-        let Some(all) = &self.all else { return hits };
+        if self.each.is_empty() {
+            return hits;
+        }
         let idle = self
             .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        let mut search = idle.unwrap_or_else(|| Search {
-            exact: all.exact.create_cache(),
-            loose: all.loose.create_cache(),
-            matched: PatternSet::new(self.each.len()),
-            folded: Folded::default(),
-        });
+        let mut search = idle.unwrap_or_else(|| self.new_search());
         for (index, cell) in (0..).zip(cells) {
-            self.search_cell(all, &mut search, index, cell, &mut hits);
+            self.search_cell(&mut search, index, cell, &mut hits);
         }
         self.idle
             .lock()
@@ -118,65 +111,93 @@ impl Patterns {
         hits
     }
 
-    fn search_cell(
-        &self,
-        all: &All,
-        search: &mut Search,
-        cell: u32,
-        text: &str,
-        hits: &mut Vec<Hit>,
-    ) {
-        let Search {
-            exact,
-            loose,
-            matched,
-            folded,
-        } = search;
-        let cell = Cell {
-            index: cell,
-            bytes: byte(text.len()),
-        };
-        match of_cell(text) {
-            Some(has) => {
-                if self.needs.iter().any(|needs| needs.met_by(&has)) {
-                    which(&all.exact, exact, text, matched);
-                    matched
-                        .iter()
-                        .for_each(|pattern| self.locate(pattern, cell, text, None, hits));
-                }
-            }
-            None => {
-                folded.refill(text);
-                which(&all.loose, loose, folded.text(), matched);
-                let folded = &*folded;
-                matched.iter().for_each(|pattern| {
-                    self.locate(pattern, cell, folded.text(), Some(folded), hits)
-                });
-            }
+    fn new_search(&self) -> Search {
+        Search {
+            exact: self.exact.as_ref().map(Automaton::cache),
+            loose: self.loose.as_ref().map(Automaton::cache),
+            words: self.context.cache(),
+            each: self.each.iter().map(|_| None).collect(),
+            matched: Matched::new(self.each.len()),
+            folded: Folded::default(),
+            seen: Vec::new(),
         }
     }
 
-    /// Where one pattern matches, in the original's bytes.
+    fn search_cell(&self, search: &mut Search, cell: u32, text: &str, hits: &mut Vec<Hit>) {
+        let Search {
+            exact,
+            loose,
+            words,
+            each,
+            matched,
+            folded,
+            seen,
+        } = search;
+        let bytes = byte(text.len());
+        let (text, folded) = match of_cell(text) {
+            Some(has) if !self.needs.iter().any(|needs| needs.met_by(&has)) => return,
+            Some(_) => {
+                matched.scan(self.exact.as_ref(), exact.as_mut(), text);
+                (text, None)
+            }
+            None => {
+                folded.refill(text);
+                matched.scan(self.loose.as_ref(), loose.as_mut(), folded.text());
+                (folded.text(), Some(&*folded))
+            }
+        };
+        if matched.patterns.is_empty() {
+            return;
+        }
+        let raised = matched.patterns.iter().any(|index| self.is_raised(*index));
+        let context_known = !raised || self.context.see(words.as_mut(), text, seen).is_ok();
+        let cell = Cell {
+            index: cell,
+            bytes,
+            text,
+            folded,
+            seen,
+            context_known,
+        };
+        for index in &matched.patterns {
+            let (Some(pattern), Some(cache)) = (self.each.get(*index), each.get_mut(*index)) else {
+                continue;
+            };
+            let ends = matched.ends.get(*index).copied().unwrap_or((0, text.len()));
+            let cache = cache.get_or_insert_with(|| pattern.regex.create_cache());
+            self.locate(*index, pattern, cache, &cell, ends, hits);
+        }
+    }
+
+    fn is_raised(&self, pattern: usize) -> bool {
+        self.each
+            .get(pattern)
+            .is_some_and(|pattern| !pattern.raising_words().is_empty())
+    }
+
+    /// Where one pattern matches, in the original's bytes. All of its matches end within `ends`.
     fn locate(
         &self,
-        id: PatternID,
-        cell: Cell,
-        text: &str,
-        folded: Option<&Folded>,
+        index: usize,
+        pattern: &Pattern,
+        cache: &mut meta::Cache,
+        cell: &Cell<'_>,
+        (first, last): (usize, usize),
         hits: &mut Vec<Hit>,
     ) {
-        let Some(pattern) = self.each.get(id.as_usize()) else {
-            return;
-        };
-        let number = id.as_u32();
-        let first = hits.len();
-        for found in pattern.regex.find_iter(text) {
-            let span = match folded {
-                None => Some((byte(found.start()), byte(found.end()))),
-                Some(folded) => folded.original(found.start(), found.end()),
+        let number = byte(index);
+        let longest = pattern.hir.properties().maximum_len().unwrap_or(usize::MAX);
+        let from = cell.text.floor_char_boundary(first.saturating_sub(longest));
+        // A range, not a slice: what is around it decides boundaries.
+        let mut matches = Searcher::new(Input::new(cell.text).range(from..last));
+        let before = hits.len();
+        while let Some(found) = matches.advance(|input| Ok(pattern.regex.search_with(cache, input)))
+        {
+            let (start, end) = (found.start(), found.end());
+            let confidence = self.confidence(index, pattern, cell, start, end);
+            let Some((start, end)) = cell.original(start, end) else {
+                continue;
             };
-            let Some((start, end)) = span else { continue };
-            let confidence = pattern.confidence(text, found.start(), found.end());
             hits.push(Hit {
                 cell: cell.index,
                 start,
@@ -184,8 +205,8 @@ impl Patterns {
                 pattern: number,
                 confidence,
             });
-            if hits.len() - first > HITS_PER_CELL_MAX {
-                hits.truncate(first);
+            if hits.len() - before > HITS_PER_CELL_MAX {
+                hits.truncate(before);
                 let confidence = pattern.confidence.max(pattern.with_context);
                 hits.push(Hit {
                     cell: cell.index,
@@ -198,42 +219,95 @@ impl Patterns {
             }
         }
     }
+
+    fn confidence(
+        &self,
+        index: usize,
+        pattern: &Pattern,
+        cell: &Cell<'_>,
+        start: usize,
+        end: usize,
+    ) -> u8 {
+        let near =
+            || !cell.context_known || self.context.near(index, cell.seen, cell.text, start, end);
+        let raised = !pattern.raising_words().is_empty() && near();
+        if raised {
+            pattern.with_context
+        } else {
+            pattern.confidence
+        }
+    }
 }
 
-/// The cell that is searched, before folding.
-#[derive(Clone, Copy)]
-struct Cell {
+/// The cell that is searched.
+struct Cell<'a> {
     index: u32,
+    /// Before folding.
     bytes: u32,
+    text: &'a str,
+    folded: Option<&'a Folded>,
+    seen: &'a [Seen],
+    context_known: bool,
+}
+
+impl Cell<'_> {
+    fn original(&self, start: usize, end: usize) -> Option<(u32, u32)> {
+        match self.folded {
+            None => Some((byte(start), byte(end))),
+            Some(folded) => folded.original(start, end),
+        }
+    }
+}
+
+/// Which patterns match a text, and the first and last end of each one's matches.
+struct Matched {
+    patterns: Vec<usize>,
+    ends: Vec<(usize, usize)>,
+}
+
+impl Matched {
+    fn new(patterns: usize) -> Self {
+        Self {
+            patterns: Vec::with_capacity(patterns),
+            ends: vec![(0, 0); patterns],
+        }
+    }
+
+    fn scan(
+        &mut self,
+        automaton: Option<&Automaton>,
+        cache: Option<&mut hybrid::dfa::Cache>,
+        text: &str,
+    ) {
+        for pattern in self.patterns.drain(..) {
+            self.ends
+                .get_mut(pattern)
+                .into_iter()
+                .for_each(|ends| *ends = (0, 0));
+        }
+        let (Some(automaton), Some(cache)) = (automaton, cache) else {
+            return;
+        };
+        let found = automaton.scan(cache, text, |pattern, end| {
+            let Some(ends) = self.ends.get_mut(pattern) else {
+                return;
+            };
+            // No pattern matches the empty string, so that no match ends at 0.
+            if ends.1 == 0 {
+                ends.0 = end;
+                self.patterns.push(pattern);
+            }
+            ends.1 = end;
+        });
+        if found == Err(GaveUp) {
+            self.patterns = (0..self.ends.len()).collect();
+            self.ends.fill((0, text.len()));
+        }
+    }
 }
 
 fn byte(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// Which patterns match.
-fn which(all: &Regex, cache: &mut Cache, text: &str, matched: &mut PatternSet) {
-    matched.clear();
-    // Most cells end here: asking whether anything matches is cheaper than asking what.
-    if all
-        .search_half_with(cache, &Input::new(text).earliest(true))
-        .is_some()
-    {
-        all.which_overlapping_matches_with(cache, &Input::new(text), matched);
-    }
-}
-
-fn automaton(patterns: &[Hir]) -> Result<Regex, PatternError> {
-    let config = Config::new()
-        .match_kind(MatchKind::All)
-        .nfa_size_limit(Some(ALL_PROGRAM_BYTES_MAX))
-        .hybrid_cache_capacity(STATES_BYTES_MAX)
-        // Without any, the search for half a match finds nothing at all.
-        .which_captures(WhichCaptures::Implicit);
-    let built = Regex::builder()
-        .configure(config)
-        .build_many_from_hir(patterns);
-    built.map_err(|error| PatternError::All(error.to_string()))
 }
 
 #[cfg(test)]
