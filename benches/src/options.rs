@@ -1,0 +1,85 @@
+//! What is asked for on the command line.
+
+use std::time::Duration;
+
+/// What to measure, and for how long.
+pub(crate) struct Options {
+    only: Vec<String>,
+    quick: bool,
+}
+
+impl Options {
+    /// Reads the arguments; an error is the text to show.
+    pub(crate) fn parse(
+        mut arguments: impl Iterator<Item = String>,
+        parts: &[&str],
+    ) -> Result<Self, String> {
+        let usage = || {
+            format!(
+                "usage: almoner-bench [--quick] [--only {}]…",
+                parts.join("|")
+            )
+        };
+        let mut options = Self {
+            only: Vec::new(),
+            quick: false,
+        };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--quick" => options.quick = true,
+                "--only" => match arguments.next() {
+                    Some(name) if parts.contains(&name.as_str()) => options.only.push(name),
+                    _ => return Err(usage()),
+                },
+                _ => return Err(usage()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether this part is to be measured.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// What is compared is measured in turns, so many of each: the machine's mood then meets all alike.
+    pub(crate) fn rounds(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
+    /// One turn.
+    pub(crate) fn turn(&self) -> Duration {
+        Duration::from_secs(if self.quick { 1 } else { 2 })
+    }
+
+    /// Calls that are timed one by one.
+    pub(crate) fn calls(&self) -> usize {
+        if self.quick { 2_000 } else { 20_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        let arguments = line.split_whitespace().map(str::to_owned);
+        Options::parse(arguments, &["postgres", "audit"])
+    }
+
+    #[test]
+    fn without_only_everything_is_measured() {
+        let options = parse("--quick").expect("options");
+        assert!(options.wants("postgres") && options.wants("audit"));
+        let options = parse("--only audit").expect("options");
+        assert!(!options.wants("postgres") && options.wants("audit"));
+    }
+
+    #[test]
+    fn a_part_that_is_none_is_refused_with_the_names_there_are() {
+        for line in ["--only audits", "--only", "--fast"] {
+            let usage = parse(line).err().expect("a refusal");
+            assert!(usage.contains("postgres|audit"), "{usage}");
+        }
+    }
+}
