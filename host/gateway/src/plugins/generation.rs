@@ -22,6 +22,9 @@ use crate::policy::hex;
 /// A component file larger than this is not read.
 const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
+/// Golden vectors that do not hold and are named in one message.
+const MISMATCHES_SHOWN_MAX: usize = 5;
+
 /// A policy set in force: rules with their plugins ready to be called.
 pub struct Generation {
     /// Grows by one with each activation, also across restarts.
@@ -222,7 +225,12 @@ impl Builder {
         if mismatches.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = mismatches.iter().map(|mismatch| mismatch.case.as_str()).collect();
+        // Vectors hold synthetic values of the plugin's author only, so they may be shown.
+        let names: Vec<String> = mismatches
+            .iter()
+            .take(MISMATCHES_SHOWN_MAX)
+            .map(|mismatch| format!("{} ({})", mismatch.case, mismatch.what))
+            .collect();
         Err(failed(
             wanted,
             format!("its golden vectors do not hold: {}", names.join("; ")),
