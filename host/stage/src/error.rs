@@ -1,6 +1,6 @@
 //! What can keep the stage from being set, said so that whoever runs the demo or a test can mend it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Why a server or a client could not be started or asked.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +34,22 @@ pub enum StageError {
         output: String,
     },
     /// A server did not come up or a condition did not come true in time.
-    #[error("{what} did not happen within {seconds} s{log}", log = log_tail(.log))]
+    #[error("{what} did not happen within {seconds} s{log}")]
     TimedOut {
         /// What was waited for.
         what: String,
         /// How long.
         seconds: u64,
-        /// The log to look at, if there is one.
-        log: Option<PathBuf>,
+        /// The end of the log, if there is one.
+        log: String,
+    },
+    /// A server ended instead of serving.
+    #[error("{what} ended instead of getting ready{log}")]
+    Ended {
+        /// Which server.
+        what: String,
+        /// The end of its log.
+        log: String,
     },
 }
 
@@ -56,14 +64,12 @@ impl StageError {
 /// Shorthand of this crate.
 pub type Result<T> = std::result::Result<T, StageError>;
 
-/// The last lines of the log: the reader of a failed test has nothing else.
-fn log_tail(log: &Option<PathBuf>) -> String {
-    let Some(text) = log
-        .as_ref()
-        .and_then(|path| std::fs::read_to_string(path).ok())
-    else {
+/// The last lines of a log, read at once: its folder may be gone when the error is shown.
+pub(crate) fn log_tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    if text.is_empty() {
         return String::new();
-    };
+    }
     format!("; its log ends with:\n{}", tail(&text))
 }
 

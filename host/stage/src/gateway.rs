@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::error::{Result, StageError};
+use crate::error::{Result, StageError, log_tail};
 use crate::keeper::{Keeper, Plan, StopBy};
 use crate::port;
 use crate::psql::{Finished, Psql};
@@ -121,13 +121,18 @@ impl Gateway {
                 .is_none_or(|keeper| keeper.ended().is_some())
                 .then_some(false)
         });
-        if up == Some(true) {
-            return Ok(());
-        }
-        let error = StageError::TimedOut {
-            what: "the gateway getting ready".into(),
-            seconds: READY_LIMIT.as_secs(),
-            log: Some(self.log_file()),
+        let log = log_tail(&self.log_file());
+        let error = match up {
+            Some(true) => return Ok(()),
+            Some(false) => StageError::Ended {
+                what: "the gateway".into(),
+                log,
+            },
+            None => StageError::TimedOut {
+                what: "the gateway getting ready".into(),
+                seconds: READY_LIMIT.as_secs(),
+                log,
+            },
         };
         self.keeper = None;
         Err(error)
@@ -238,14 +243,10 @@ impl Gateway {
         Psql::new("127.0.0.1", self.port, user, password, resource)
     }
 
-    /// Runs another command of the binary against this gateway, `--config` included.
+    /// Runs another command of the binary in this gateway's folder, where it finds the configuration.
     pub fn almoner(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Finished> {
         let mut command = Command::new(&self.setup.binary);
-        command
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config_file())
-            .envs(environment.iter().copied());
+        command.args(arguments).envs(environment.iter().copied());
         command
             .env("NO_COLOR", "1")
             .current_dir(self.folder())

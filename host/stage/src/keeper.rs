@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 
 use crate::account::Account;
-use crate::error::{Result, StageError};
+use crate::error::{Result, StageError, log_tail};
 use crate::wait::wait_until;
 
 /// The script gives a server ten seconds to stop before it kills it; it needs a moment itself.
@@ -110,7 +110,7 @@ impl Keeper {
         wait_until(START_LIMIT, || keeper.pid()).ok_or_else(|| StageError::TimedOut {
             what: "starting a server process".into(),
             seconds: START_LIMIT.as_secs(),
-            log: Some(plan.log.to_owned()),
+            log: log_tail(plan.log),
         })?;
         Ok(keeper)
     }
@@ -147,7 +147,7 @@ impl Keeper {
         wait_until(limit, || self.ended()).ok_or_else(|| StageError::TimedOut {
             what: "the end of a server".into(),
             seconds: limit.as_secs(),
-            log: None,
+            log: String::new(),
         })
     }
 

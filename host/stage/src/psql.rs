@@ -67,7 +67,8 @@ impl Psql {
     /// The same with further arguments on the command line, such as `--csv`.
     #[must_use]
     pub fn with_arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self.arguments
+            .extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 
@@ -206,6 +207,12 @@ impl PsqlSession {
         Ok(printed.strip_suffix(&mark).unwrap_or(&printed).to_owned())
     }
 
+    /// Waits until what was typed is done in a session whose output goes to a file, and closes the file.
+    pub fn finish_into_file(&mut self, limit: Duration) -> Result<()> {
+        self.type_line("\\o")?;
+        self.finish(limit).map(|_| ())
+    }
+
     /// Answers what is printed up to and including `text`, as soon as it is.
     pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<String> {
         let found = wait_until(limit, || {
@@ -220,7 +227,7 @@ impl PsqlSession {
         let found = found.ok_or_else(|| StageError::TimedOut {
             what: format!("psql printing {text:?} (it printed {:?})", self.fresh()),
             seconds: limit.as_secs(),
-            log: None,
+            log: String::new(),
         })?;
         self.taken += found.len();
         Ok(found)

@@ -1,5 +1,6 @@
 //! The servers of the demo: PostgreSQL with the clinic, the gateway in front, and the people who use them.
 
+use std::process::Command;
 use std::time::Instant;
 
 use almoner_stage::clinic::{Clinic, PATIENTS, Patient, SEED};
@@ -105,9 +106,10 @@ impl Scene {
         )
     }
 
-    /// The patient the story is about: the first of the clinic.
+    /// The patient the story is about: the second of the clinic.
     pub(super) fn patient(&self) -> Result<&Patient> {
-        self.clinic.patients.first().ok_or_else(|| DemoError::Plot {
+        let second = self.clinic.patients.get(1);
+        second.ok_or_else(|| DemoError::Plot {
             step: "0",
             what: "the clinic is empty".into(),
         })
@@ -120,15 +122,51 @@ impl Scene {
         line: &str,
         password: Option<&str>,
     ) -> Result<Finished> {
+        let finished = self.almoner_quietly(narrator, line, password)?;
+        narrator.printed(&format!("{}{}", finished.stdout, finished.stderr))?;
+        Ok(finished)
+    }
+
+    /// The same, leaving it to the caller to print what it printed.
+    pub(super) fn almoner_quietly(
+        &self,
+        narrator: &Narrator,
+        line: &str,
+        password: Option<&str>,
+    ) -> Result<Finished> {
         narrator.command(&format!("almoner {line}"))?;
         let arguments: Vec<&str> = line.split(' ').collect();
         let environment: Vec<(&str, &str)> = password
             .map(|password| ("ALMONER_PASSWORD", password))
             .into_iter()
             .collect();
-        let finished = self.gateway.almoner(&arguments, &environment)?;
-        narrator.printed(&format!("{}{}", finished.stdout, finished.stderr))?;
-        Ok(finished)
+        Ok(self.gateway.almoner(&arguments, &environment)?)
+    }
+
+    /// Prints a shell command, runs it in the gateway's folder, prints and answers what it printed.
+    pub(super) fn shell(&self, narrator: &Narrator, line: &str) -> Result<String> {
+        narrator.command(line)?;
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(line)
+            .current_dir(self.gateway.folder())
+            .output();
+        let output = output.map_err(|source| DemoError::Io {
+            doing: "running a shell command",
+            source,
+        })?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let what = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(DemoError::Plot {
+                step: "shell",
+                what,
+            });
+        }
+        if !printed.is_empty() {
+            narrator.printed(&printed)?;
+        }
+        Ok(printed)
     }
 }
 

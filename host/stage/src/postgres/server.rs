@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::binaries;
 use super::cluster::{self, SUPERUSER, SUPERUSER_PASSWORD};
 use crate::account::{self, Account};
-use crate::error::{Result, StageError};
+use crate::error::{Result, StageError, log_tail};
 use crate::keeper::{Keeper, Plan, StopBy};
 use crate::port;
 use crate::psql::Psql;
@@ -132,14 +132,18 @@ impl Postgres {
             }
         });
         self.keeper = Some(keeper);
-        if up == Some(true) {
-            return Ok(());
+        match up {
+            Some(true) => Ok(()),
+            Some(false) => Err(StageError::Ended {
+                what: "PostgreSQL".into(),
+                log: log_tail(&log),
+            }),
+            None => Err(StageError::TimedOut {
+                what: "the start of PostgreSQL".into(),
+                seconds: START_LIMIT.as_secs(),
+                log: log_tail(&log),
+            }),
         }
-        Err(StageError::TimedOut {
-            what: "the start of PostgreSQL".into(),
-            seconds: START_LIMIT.as_secs(),
-            log: Some(log),
-        })
     }
 
     /// Stops the server; its data stays until this value is dropped.

@@ -5,50 +5,65 @@ use std::time::Duration;
 use super::super::narrator::Narrator;
 use super::super::scene::{MANAGER, Scene};
 use super::super::{DemoError, Result};
-use super::expect;
+use super::{expect, expect_code};
 
 const STEP: &str = "3";
 const LIMIT: Duration = Duration::from_secs(30);
 const EXPORT: &str = "SELECT patient_id, mrn, birth_date, ward FROM patients";
+/// The last line of the gateway's notice begins so.
+const NOTICE_END: &str = "HINT:";
 
 pub(super) fn tell(narrator: &Narrator, scene: &Scene) -> Result<()> {
     narrator.heading("3  A large export waits for a person")?;
     narrator.say(
         "The policy lets one statement return 200 rows. The assistant asks for all patients:",
     )?;
+    let address = scene.address(super::ASSISTANT);
     narrator.command(&format!(
-        "psql {} --csv -o patients.csv -c \"{EXPORT}\"",
-        scene.address(super::ASSISTANT)
+        "psql {address} --csv -o patients.csv -c \"{EXPORT}\""
     ))?;
-    let mut export = scene.assistant().with_arguments(&["--csv"]).session()?;
-    export.type_line(&format!(
-        "\\o {}",
-        scene.gateway.folder().join("patients.csv").display()
-    ))?;
+    let file = scene
+        .gateway
+        .folder()
+        .join("patients.csv")
+        .display()
+        .to_string();
+    let mut export = scene
+        .assistant()
+        .with_arguments(&["--csv", "-o", &file])
+        .session()?;
     export.type_line(&format!("{EXPORT};"))?;
-    let notice = export.wait_for("\n", LIMIT)?;
+    let notice = export.wait_for(NOTICE_END, LIMIT)? + &export.wait_for("\n", LIMIT)?;
     narrator.printed(&notice)?;
 
-    narrator.say("It waits, and says so. The manager on call, in another terminal:")?;
+    narrator.say(&format!(
+        "It waits, and says so. {MANAGER} is the manager on call; in another terminal:"
+    ))?;
     let listed = scene.almoner(narrator, "approvals list", None)?;
     let id = approval_id(&listed.stdout).ok_or_else(|| DemoError::Plot {
         step: STEP,
         what: "no approval is waiting".into(),
     })?;
-    scene.almoner(narrator, &format!("approvals show {id}"), None)?;
-    let approved = scene.almoner(
-        narrator,
-        &format!("approvals approve {id} --as {MANAGER}"),
-        Some(&format!("{MANAGER}-password")),
-    )?;
-    expect(STEP, &format!("{:?}", approved.code), "Some(0)")?;
+    let password = format!("{MANAGER}-password");
+    let line = format!("approvals approve {id} --user {MANAGER}");
+    let approved = scene.almoner(narrator, &line, Some(&password))?;
+    expect_code(STEP, approved.code, 0)?;
 
-    narrator.say("Back at the assistant's psql, which was waiting all the while:")?;
-    let rest = export.finish(LIMIT)?;
-    narrator.printed(&rest)?;
-    narrator.mark("One approval, for this statement with these parameters, by this login, once.")
+    narrator.say(
+        "The psql that was waiting all the while goes on where it stopped, and the file is whole:",
+    )?;
+    export.finish_into_file(LIMIT)?;
+    let lines = scene.shell(narrator, "wc -l patients.csv && head -n 3 patients.csv")?;
+    // A heading and a line for each patient.
+    expect(
+        STEP,
+        &lines,
+        &format!("{} patients.csv", scene.clinic.patients.len() + 1),
+    )?;
+    narrator.mark("One approval, for exactly this statement, by this login, once. Nobody approves their own requests.")
 }
 
+/// The second line of the list begins with it.
 fn approval_id(listed: &str) -> Option<String> {
     listed
         .lines()

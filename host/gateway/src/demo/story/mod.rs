@@ -59,3 +59,14 @@ fn expect_none<'a>(
         }),
     }
 }
+
+/// Fails the step unless the command ended like this.
+fn expect_code(step: &'static str, code: Option<i32>, expected: i32) -> Result<()> {
+    if code == Some(expected) {
+        return Ok(());
+    }
+    Err(DemoError::Plot {
+        step,
+        what: format!("the command ended with {code:?} instead of {expected}"),
+    })
+}
