@@ -10,6 +10,10 @@ use crate::detectors::{FieldOutcome, Outcome};
 use crate::failure::Failure;
 use crate::types::{Answer, Assessment, Finding, Reason, Verdict};
 
+/// A finding that nobody expected fails a case from this confidence on, the one from which rules mask
+/// where they do not say otherwise: a detector may report its doubts.
+const UNEXPECTED_CONFIDENCE_MIN: u8 = 50;
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Expect {
@@ -277,6 +281,7 @@ impl ExpectFindings {
         };
         let other = found
             .iter()
+            .filter(|found| found.confidence >= UNEXPECTED_CONFIDENCE_MIN)
             .find(|found| !self.others && !expected(found) && !within(found))?;
         Some(format!(
             "found {:?} of kind {} in cell {}, which is not expected",
