@@ -37,7 +37,7 @@ pub(super) fn tell(narrator: &Narrator, scene: &Scene) -> Result<()> {
     narrator.printed(&notice)?;
 
     narrator.say(&format!(
-        "It waits, and says so. {MANAGER} is the manager on call; in another terminal:"
+        "It waits, and says so. {MANAGER} is the manager on call. In another terminal, in the gateway's folder:"
     ))?;
     let listed = scene.almoner(narrator, "approvals list", None)?;
     let id = approval_id(&listed.stdout).ok_or_else(|| DemoError::Plot {

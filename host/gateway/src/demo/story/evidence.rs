@@ -24,11 +24,11 @@ pub(super) fn tell(narrator: &Narrator, scene: &Scene) -> Result<()> {
     narrator.say(
         "Every statement above was recorded before its answer left the gateway, allowed or not:",
     )?;
-    scene.almoner(narrator, "audit tail -n 12", None)?;
+    scene.almoner(narrator, "audit tail -n 14", None)?;
     narrator
         .say("The records form a chain, and the chain is signed. An auditor checks all of it:")?;
     let verified = scene.almoner(narrator, "audit verify", None)?;
-    narrator.printed(&format!("\n(exit code {})", verified.code.unwrap_or(-1)))?;
+    narrator.printed(&exit_code(&verified))?;
     expect_code(STEP, verified.code, VERIFIED)?;
     narrator.mark("Verified. The last lines say what such a check cannot show; the documentation says what can.")?;
 
@@ -140,12 +140,16 @@ fn verify(narrator: &Narrator, scene: &Scene, line: &str) -> Result<Finished> {
     if lines.len() < all.lines().count() {
         lines.push("…");
     }
-    narrator.printed(&format!(
-        "{}\n(exit code {})",
-        lines.join("\n"),
-        finished.code.unwrap_or(-1)
-    ))?;
+    narrator.printed(&lines.join("\n"))?;
+    narrator.printed(&exit_code(&finished))?;
     Ok(finished)
+}
+
+fn exit_code(finished: &Finished) -> String {
+    finished.code.map_or_else(
+        || "(ended by a signal)".into(),
+        |code| format!("(exit code {code})"),
+    )
 }
 
 /// The place of the first refused statement.

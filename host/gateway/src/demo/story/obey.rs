@@ -37,18 +37,35 @@ pub(super) fn tell(narrator: &Narrator, scene: &Scene) -> Result<()> {
     })?;
     narrator.say("The privacy officer adds four lines to a policy file, in another terminal:")?;
     narrator.command(&format!("cat >> {} <<'END'{EDIT}END", file.display()))?;
+    let generation_before =
+        generation(scene).ok_or_else(|| plot("the gateway tells no policy generation"))?;
     scene
         .gateway
         .save_policy(TREATMENTS_FILE, &(before + EDIT))?;
 
     narrator
         .say("Nobody restarts or reconnects anything. The same session, the same statement:")?;
-    wait_until(RELOAD_LIMIT, || {
-        let answer = session.ask(PHONES, LIMIT).ok()?;
-        (!answer.contains("[PHONE]")).then_some(())
+    // Asked of the gateway and not of the session, which would leave a record each time.
+    let in_force = wait_until(RELOAD_LIMIT, || {
+        (generation(scene)? > generation_before).then_some(())
     });
+    in_force.ok_or_else(|| plot("the edited policy did not come into force"))?;
     ask(narrator, &mut session, "*")?;
     narrator.mark("In force within a second of saving, for every session. A file with a mistake in it changes nothing.")
+}
+
+/// The number of the policy in force.
+fn generation(scene: &Scene) -> Option<u64> {
+    let status = scene.gateway.almoner(&["status", "--json"], &[]).ok()?;
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).ok()?;
+    status.pointer("/policy/generation")?.as_u64()
+}
+
+fn plot(what: &str) -> DemoError {
+    DemoError::Plot {
+        step: STEP,
+        what: what.to_owned(),
+    }
 }
 
 fn ask(narrator: &Narrator, session: &mut PsqlSession, part: &str) -> Result<()> {
