@@ -27,5 +27,9 @@ fn guests_dir() -> Option<PathBuf> {
     }
     let out_dir = PathBuf::from(env::var_os("OUT_DIR")?);
     // <target>/<profile>/build/<package>/out
-    out_dir.ancestors().nth(4).map(Path::new).map(|target| target.join("guests"))
+    out_dir
+        .ancestors()
+        .nth(4)
+        .map(Path::new)
+        .map(|target| target.join("guests"))
 }

@@ -214,7 +214,7 @@ fn kind_of(field: &Field) -> Option<(Kind, u8)> {
 impl Rule {
     fn fits(&self, words: &[String]) -> bool {
         let has = |pattern: &&str| words.iter().any(|word| like(pattern, word));
-        self.0.iter().all(|p| has(p)) && !self.1.iter().any(|p| has(p))
+        self.0.iter().all(&has) && !self.1.iter().any(has)
     }
 }
 
@@ -236,10 +236,10 @@ fn words(name: &str) -> Vec<String> {
         if (new_word || !c.is_alphabetic()) && words.last().is_some_and(|w| !w.is_empty()) {
             words.push(String::new());
         }
-        if c.is_alphabetic() {
-            if let Some(word) = words.last_mut() {
-                word.extend(c.to_lowercase());
-            }
+        if c.is_alphabetic()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
         }
         previous = c;
     }

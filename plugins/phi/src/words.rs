@@ -76,7 +76,7 @@ impl<'s> Examiner<'s> {
                 continue;
             };
             self.tokenize(text);
-            if (batch.field_at(cell)).is_some_and(|field| classify::is_name(field)) {
+            if (batch.field_at(cell)).is_some_and(classify::is_name) {
                 learn(&mut self.known, &self.tokens, |_| true);
             }
             self.spans.clear();

@@ -104,10 +104,18 @@ mod tests {
     #[test]
     fn every_command_and_option_has_a_help_text() {
         fn visit(command: &clap::Command) {
-            assert!(command.get_about().is_some(), "{} has no help text", command.get_name());
+            assert!(
+                command.get_about().is_some(),
+                "{} has no help text",
+                command.get_name()
+            );
             for arg in command.get_arguments() {
                 let id = arg.get_id();
-                assert!(arg.get_help().is_some(), "{} {id} has no help text", command.get_name());
+                assert!(
+                    arg.get_help().is_some(),
+                    "{} {id} has no help text",
+                    command.get_name()
+                );
             }
             command.get_subcommands().for_each(visit);
         }

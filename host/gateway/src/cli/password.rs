@@ -49,8 +49,16 @@ pub(super) fn typed() -> std::io::Result<Secret> {
 
 /// Asks once at the terminal, for a password that exists already: whether it is right shows when it is used.
 pub(super) fn once(question: &str) -> std::io::Result<Secret> {
-    let no_terminal = |_| Error::other("there is no terminal to type a password at; use --password-file or $ALMONER_PASSWORD");
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let no_terminal = |_| {
+        Error::other(
+            "there is no terminal to type a password at; use --password-file or $ALMONER_PASSWORD",
+        )
+    };
+    let mut terminal = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(no_terminal)?;
     let _hidden = Hidden::on(&terminal)?;
     terminal.write_all(question.as_bytes())?;
     let answer = line(&mut BufReader::new(terminal.try_clone()?));

@@ -33,7 +33,10 @@ pub fn run(args: Args, output: &Output) -> Exit {
             return Exit::FAILED;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             output.error(format!("starting the runtime: {error}"));

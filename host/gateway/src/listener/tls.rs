@@ -64,8 +64,7 @@ pub fn for_callers(from: &ListenerTls, alpn: &[u8]) -> Result<Shown, TlsError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(&certificate, error))?;
-    let private =
-        PrivateKeyDer::from_pem_file(&key).map_err(|error| unreadable(&key, error))?;
+    let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| unreadable(&key, error))?;
     let leaf = chain.first().map(|leaf| leaf.to_vec()).unwrap_or_default();
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -94,9 +93,10 @@ pub fn for_upstream(upstream: &PostgresUpstream) -> Result<Option<Arc<ClientConf
         path: upstream.ca_file.clone().unwrap_or_default(),
         why,
     };
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?;
@@ -106,9 +106,7 @@ pub fn for_upstream(upstream: &PostgresUpstream) -> Result<Option<Arc<ClientConf
             .with_custom_certificate_verifier(Arc::new(ChainOnly(verifier)))
             .with_no_client_auth()
     } else {
-        builder
-            .with_webpki_verifier(verifier)
-            .with_no_client_auth()
+        builder.with_webpki_verifier(verifier).with_no_client_auth()
     };
     Ok(Some(Arc::new(config)))
 }
@@ -121,10 +119,12 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
                 CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, error))?
             {
                 let certificate = certificate.map_err(|error| unreadable(path, error))?;
-                roots.add(certificate).map_err(|error| TlsError::Certificate {
-                    path: path.to_owned(),
-                    error,
-                })?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| TlsError::Certificate {
+                        path: path.to_owned(),
+                        error,
+                    })?;
             }
         }
         None => {
@@ -147,7 +147,8 @@ fn self_signed(dir: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
     if certificate.exists() && key.exists() {
         return Ok((certificate, key));
     }
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let made =
+        rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
     write(&key, made.signing_key.serialize_pem().as_bytes(), 0o600)?;
     write(&certificate, made.cert.pem().as_bytes(), 0o644)?;
@@ -194,10 +195,12 @@ impl ServerCertVerifier for ChainOnly {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.0.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+        match self
+            .0
+            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
+        {
             Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. },
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
             other => other,
         }
@@ -209,7 +212,8 @@ impl ServerCertVerifier for ChainOnly {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -218,7 +222,8 @@ impl ServerCertVerifier for ChainOnly {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.0
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

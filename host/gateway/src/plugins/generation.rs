@@ -182,7 +182,12 @@ impl Builder {
             .collect::<Result<_, _>>()?;
         let plugins_by_rule = rules
             .iter()
-            .map(|runtime| (runtime.rule.name.clone(), consulted(&runtime.rule, &plugins)))
+            .map(|runtime| {
+                (
+                    runtime.rule.name.clone(),
+                    consulted(&runtime.rule, &plugins),
+                )
+            })
             .collect();
         // Components that no generation names any more are forgotten.
         self.loaded = kept;
@@ -280,13 +285,12 @@ impl Builder {
         let detectors = if detectors.is_empty() {
             None
         } else {
-            let set = DetectorSet::new(&self.host, detectors).map_err(|error| {
-                BuildError::Plugin {
+            let set =
+                DetectorSet::new(&self.host, detectors).map_err(|error| BuildError::Plugin {
                     place: rule.place.clone(),
                     name: rule.detectors.join(", "),
                     why: error.to_string(),
-                }
-            })?;
+                })?;
             Some(set)
         };
         Ok(RuleRuntime {
@@ -330,12 +334,19 @@ impl Generation {
 
     /// The plugins a rule consults, by name and digest, for records.
     pub fn plugins_of(&self, rule: &str) -> Value {
-        self.plugins_by_rule.get(rule).cloned().unwrap_or(Value::Null)
+        self.plugins_by_rule
+            .get(rule)
+            .cloned()
+            .unwrap_or(Value::Null)
     }
 }
 
 fn consulted(rule: &Rule, plugins: &[PluginInfo]) -> Value {
-    let names = rule.guards.iter().chain(&rule.approvals).chain(&rule.detectors);
+    let names = rule
+        .guards
+        .iter()
+        .chain(&rule.approvals)
+        .chain(&rule.detectors);
     names
         .filter_map(|name| plugins.iter().find(|info| info.name == *name))
         .map(|info| json!(format!("{}@{}", info.name, info.sha256)))
@@ -381,7 +392,10 @@ fn read_bounded(wanted: &PluginUse, path: &Path) -> Result<Vec<u8>, BuildError> 
     if length > COMPONENT_BYTES_MAX {
         return Err(failed(
             wanted,
-            format!("{} is larger than {COMPONENT_BYTES_MAX} bytes", path.display()),
+            format!(
+                "{} is larger than {COMPONENT_BYTES_MAX} bytes",
+                path.display()
+            ),
         ));
     }
     std::fs::read(path).map_err(unreadable)

@@ -169,13 +169,19 @@ mod tests {
         let first = KeyFile::open(&path).unwrap();
         let again = KeyFile::open(&path).unwrap();
         assert_eq!(token(&first), token(&again));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
 
         let mut again = again;
         assert_eq!(again.rotate().unwrap(), "k2");
         assert_ne!(token(&first), token(&KeyFile::open(&path).unwrap()));
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(KeyFile::open(&path), Err(KeyFileError::Permissions(_))));
+        assert!(matches!(
+            KeyFile::open(&path),
+            Err(KeyFileError::Permissions(_))
+        ));
     }
 }

@@ -76,9 +76,7 @@ pub(super) async fn clear(
         Guarded::Allow | Guarded::Hold(_) => Ok(Clearance {
             generation: standing.generation(),
         }),
-        Guarded::Deny(refusal) => {
-            Err(deny(pipeline, session, &exchange, &standing, refusal).await)
-        }
+        Guarded::Deny(refusal) => Err(deny(pipeline, session, &exchange, &standing, refusal).await),
     }
 }
 
@@ -149,7 +147,9 @@ pub(super) async fn admit(
                         return Err(deny(pipeline, session, &exchange, &standing, refusal).await);
                     }
                 }
-                pipeline.metrics().phase(Phase::Approve, approving.elapsed());
+                pipeline
+                    .metrics()
+                    .phase(Phase::Approve, approving.elapsed());
                 continue;
             }
         } else {
@@ -157,7 +157,9 @@ pub(super) async fn admit(
             approvals.clear();
         }
         if approvals.is_empty() {
-            pipeline.metrics().phase(Phase::Approve, approving.elapsed());
+            pipeline
+                .metrics()
+                .phase(Phase::Approve, approving.elapsed());
         }
 
         // Approved rows first, then the plugins' own thresholds.
@@ -239,15 +241,19 @@ pub(super) async fn deny(
     refusal: Refusal,
 ) -> Denial {
     let rule = Some(standing.runtime().rule.name.clone());
-    record_denial(pipeline, session, exchange, &standing.generation, rule, refusal).await
+    record_denial(
+        pipeline,
+        session,
+        exchange,
+        &standing.generation,
+        rule,
+        refusal,
+    )
+    .await
 }
 
 /// No rule lets the caller use the resource.
-pub(super) async fn no_rule(
-    pipeline: &Pipeline,
-    session: &Session,
-    exchange: &Exchange,
-) -> Denial {
+pub(super) async fn no_rule(pipeline: &Pipeline, session: &Session, exchange: &Exchange) -> Denial {
     let refusal = Refusal {
         code: "policy/no-rule".to_owned(),
         message: "no rule lets you use this resource".to_owned(),
@@ -272,7 +278,9 @@ async fn record_denial(
         message: refusal.message,
         fault: refusal.fault,
     };
-    pipeline.metrics().exchange(&session.resource, Verdict::Deny);
+    pipeline
+        .metrics()
+        .exchange(&session.resource, Verdict::Deny);
     pipeline.usage().add(
         &session.principal.subject,
         Use {
@@ -294,8 +302,9 @@ pub(super) fn unrecorded(exchange: &Exchange) -> Denial {
         exchange: exchange.id.clone(),
         rule: None,
         code: "gateway/unrecorded".to_owned(),
-        message: "it could not be recorded, and nothing passes unrecorded; tell the gateway's operator"
-            .to_owned(),
+        message:
+            "it could not be recorded, and nothing passes unrecorded; tell the gateway's operator"
+                .to_owned(),
         fault: Fault::Gateway,
     }
 }

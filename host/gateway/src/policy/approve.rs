@@ -31,10 +31,7 @@ pub(super) async fn assess(
     let mut assessed = Assessed::default();
     for action in actions {
         for (name, plugin) in &runtime.approvals {
-            match plugin
-                .assess(context, &action.operation, rows_so_far)
-                .await
-            {
+            match plugin.assess(context, &action.operation, rows_so_far).await {
                 Ok(answer) => {
                     assessed.needs.extend(answer.need.map(Need::of));
                     assessed.recheck_at_rows = match (
@@ -99,7 +96,7 @@ impl Requirements {
         })
     }
 
-    pub(super) fn from_whom(&self) -> String {
+    pub(super) fn approvers(&self) -> String {
         let each: Vec<String> = self
             .all_of
             .iter()
@@ -193,7 +190,7 @@ pub(super) async fn ask(
     caller.waiting(&Waiting {
         approval: pending.id().clone(),
         exchange: exchange.id.clone(),
-        from: requirements.from_whom(),
+        from: requirements.approvers(),
         reasons: requirements.reasons.clone(),
         expires_in: requirements.ttl,
     });
@@ -234,8 +231,9 @@ fn not_asked(error: AskError) -> Refusal {
     tracing::warn!(%error, "an approval could not be asked for; the exchange is denied");
     Refusal {
         code: "approval/not-asked".to_owned(),
-        message: "it needs approval, and no approval can be asked for at the moment; try again later"
-            .to_owned(),
+        message:
+            "it needs approval, and no approval can be asked for at the moment; try again later"
+                .to_owned(),
         fault: Fault::Gateway,
     }
 }
@@ -309,6 +307,9 @@ mod tests {
     #[test]
     fn a_need_without_approvers_asks_the_rules_own() {
         let all = Requirements::of(&rule(), &[Need::because("opaque")]);
-        assert_eq!(all.map(|all| all.from_whom()).as_deref(), Some("1 of managers"));
+        assert_eq!(
+            all.map(|all| all.approvers()).as_deref(),
+            Some("1 of managers")
+        );
     }
 }

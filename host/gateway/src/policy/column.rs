@@ -9,9 +9,8 @@ use almoner_sandbox::Field;
 use super::standing::Standing;
 use crate::config::policy::{ColumnTag, Rule, Treatment, TreatmentChoice};
 
-
 /// Kind of a cell whose origin cannot be proven.
-pub const UNPROVEN: &str = "phi.unproven";
+pub(super) const UNPROVEN: &str = "phi.unproven";
 /// Kind of a cell of bytes nobody can search.
 const BINARY: &str = "phi.binary";
 

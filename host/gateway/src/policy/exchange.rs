@@ -49,11 +49,7 @@ pub struct Opening {
 }
 
 impl Session {
-    pub(super) fn new(
-        log: SessionLog,
-        opening: Opening,
-        count: Option<SessionCount>,
-    ) -> Arc<Self> {
+    pub(super) fn new(log: SessionLog, opening: Opening, count: Option<SessionCount>) -> Arc<Self> {
         Arc::new(Self {
             id: log.id().to_owned(),
             principal: opening.principal,

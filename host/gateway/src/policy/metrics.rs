@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::mask::Counts;
 use super::column::UNPROVEN;
+use super::mask::Counts;
 use crate::plugins::Generation;
 use crate::telemetry::metrics::{
     Door, DoorMetrics, FindingMetrics, Phase, PhaseMetrics, PolicyMetrics, ResourceMetrics,

@@ -25,12 +25,14 @@ mod usage;
 mod verdict;
 
 pub use admit::{Clearance, Ticket};
-pub use column::{tag_of, ColumnFacts, ColumnMask, Decision, Masking, Provenance};
-pub use exchange::{Action, Caller, Effect, Exchange, ExchangeId, Opening, Request, Session, Waiting};
-pub use metrics::Metrics;
+pub use column::{ColumnFacts, ColumnMask, Decision, Masking, Provenance, tag_of};
+pub use exchange::{
+    Action, Caller, Effect, Exchange, ExchangeId, Opening, Request, Session, Waiting,
+};
 pub use mask::{CellText, Masked, Part, Replacement};
-pub(crate) use record::hex;
+pub use metrics::Metrics;
 pub use pipeline::{Parts, Pipeline};
+pub(crate) use record::hex;
 pub use settle::{End, GoOn, InFlight, Released, Settling};
 pub use standing::{Searcher, Standing};
 pub use treatment::{Pseudonyms, tag, treat_text, year_may_show};

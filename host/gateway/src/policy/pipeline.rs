@@ -68,7 +68,10 @@ impl Pipeline {
         });
         let generation = pipeline.generation();
         pipeline.audit.append(activated(&generation)).await?;
-        pipeline.audit.append(key_in_use(&pipeline.pseudonyms())).await?;
+        pipeline
+            .audit
+            .append(key_in_use(&pipeline.pseudonyms()))
+            .await?;
         pipeline.metrics.activated(&generation);
         Ok(pipeline)
     }
@@ -245,7 +248,12 @@ impl Pipeline {
         &self.audit
     }
 
-    pub(super) fn context(&self, session: &Session, exchange: &Exchange, rule: &Rule) -> CallContext {
+    pub(super) fn context(
+        &self,
+        session: &Session,
+        exchange: &Exchange,
+        rule: &Rule,
+    ) -> CallContext {
         let principal = &session.principal;
         CallContext {
             exchange_id: exchange.id.to_string(),

@@ -70,7 +70,9 @@ pub(super) fn exchange(
             },
         );
     if let Some(rule) = rule {
-        draft = draft.with("rule", rule).with("plugins", generation.plugins_of(rule));
+        draft = draft
+            .with("rule", rule)
+            .with("plugins", generation.plugins_of(rule));
     }
     if exchange.actions.len() > ACTIONS_LISTED_MAX {
         draft = draft.with("actions_count", exchange.actions.len() as u64);
@@ -141,7 +143,10 @@ fn actions(exchange: &Exchange) -> Value {
         .map(|action| {
             let mut listed = Map::new();
             listed.insert("verb".to_owned(), action.operation.verb.clone().into());
-            listed.insert("targets".to_owned(), action.operation.targets.clone().into());
+            listed.insert(
+                "targets".to_owned(),
+                action.operation.targets.clone().into(),
+            );
             listed.insert("request".to_owned(), (*action.shown).into());
             if action.parameters > 0 {
                 listed.insert("parameters".to_owned(), (action.parameters as u64).into());

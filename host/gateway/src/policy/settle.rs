@@ -117,8 +117,7 @@ impl InFlight {
 
     /// Rows that may still be masked before the exchange needs a look; `None`: any number.
     pub fn rows_left(&self) -> Option<u64> {
-        self.recheck_at_rows
-            .map(|at| at.saturating_sub(self.rows))
+        self.recheck_at_rows.map(|at| at.saturating_sub(self.rows))
     }
 
     /// Whether rows are held back until a decision or the end.

@@ -56,7 +56,11 @@ pub struct Searcher(Option<(u64, DetectorSession)>);
 impl Searcher {
     pub(super) fn for_standing(&mut self, standing: &Standing) -> Option<&mut DetectorSession> {
         let generation = standing.generation();
-        if self.0.as_ref().is_none_or(|(made_for, _)| *made_for != generation) {
+        if self
+            .0
+            .as_ref()
+            .is_none_or(|(made_for, _)| *made_for != generation)
+        {
             self.0 = standing
                 .runtime()
                 .detectors

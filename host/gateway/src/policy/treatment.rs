@@ -169,7 +169,10 @@ mod tests {
 
     #[test]
     fn last_four_never_shows_more_than_half() {
-        assert_eq!(treat("123-45-6789", Treatment::Last4).unwrap(), "***-**-6789");
+        assert_eq!(
+            treat("123-45-6789", Treatment::Last4).unwrap(),
+            "***-**-6789"
+        );
         assert_eq!(treat("1234", Treatment::Last4).unwrap(), "**34");
         assert_eq!(treat("7", Treatment::Last4).unwrap(), "*");
     }

@@ -126,7 +126,10 @@ impl Console for Running {
             waiting
                 .iter()
                 .find(|request| request.session == session)
-                .map_or_else(|| "serving".to_owned(), |request| format!("waiting for approval {}", request.id))
+                .map_or_else(
+                    || "serving".to_owned(),
+                    |request| format!("waiting for approval {}", request.id),
+                )
         };
         self.pipeline
             .sessions()

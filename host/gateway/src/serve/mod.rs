@@ -115,7 +115,10 @@ pub async fn run(
 
     let keys = KeyFile::open(&config.keys_file)?.pseudonyms()?;
     let approvals = Approvals::new(ApprovalLimits::default(), AuditRecorder::new(audit.clone()));
-    let names = config.resources.iter().map(|resource| resource.name.as_str());
+    let names = config
+        .resources
+        .iter()
+        .map(|resource| resource.name.as_str());
     let pipeline = Pipeline::open(Parts {
         generation,
         approvals,
@@ -130,7 +133,10 @@ pub async fn run(
     let shown = tls::for_callers(&config.tls, postgres::ALPN)?;
     let mut upstream_tls = std::collections::HashMap::new();
     for resource in &config.resources {
-        upstream_tls.insert(resource.name.clone(), tls::for_upstream(&resource.upstream)?);
+        upstream_tls.insert(
+            resource.name.clone(),
+            tls::for_upstream(&resource.upstream)?,
+        );
     }
     let shared = postgres::Shared::new(
         Arc::clone(&pipeline),
@@ -147,7 +153,12 @@ pub async fn run(
         tokio::spawn(catalogs.keep_fresh());
     }
 
-    let running = Arc::new(Running::new(&config, Arc::clone(&pipeline), users, draining.clone()));
+    let running = Arc::new(Running::new(
+        &config,
+        Arc::clone(&pipeline),
+        users,
+        draining.clone(),
+    ));
     let _watching = reload::watch(
         &config,
         &digest,
@@ -158,7 +169,11 @@ pub async fn run(
 
     let console: Arc<dyn Console> = running;
     let socket = admin::socket::AdminSocket::bind(&config.admin_socket)?;
-    let admin = tokio::spawn(admin::serve(socket, Arc::clone(&console), drained(&draining)));
+    let admin = tokio::spawn(admin::serve(
+        socket,
+        Arc::clone(&console),
+        drained(&draining),
+    ));
     let observe = match config.observe_listen {
         None => None,
         Some(address) => {

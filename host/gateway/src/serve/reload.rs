@@ -61,7 +61,11 @@ impl Reload {
         let pipeline = Arc::clone(&self.pipeline);
         match self.runtime.block_on(pipeline.activate(generation)) {
             Ok(()) => {
-                tracing::info!(generation = number, digest, "a policy generation is in force");
+                tracing::info!(
+                    generation = number,
+                    digest,
+                    "a policy generation is in force"
+                );
                 self.running.activated();
             }
             Err(error) => {
@@ -89,7 +93,9 @@ impl Reload {
                     tracing::error!(%error, "a rotated key could not be recorded and is not in use");
                 }
             }
-            Err(error) => tracing::error!(%error, "the key file cannot be read; the active key stays"),
+            Err(error) => {
+                tracing::error!(%error, "the key file cannot be read; the active key stays")
+            }
         }
     }
 }

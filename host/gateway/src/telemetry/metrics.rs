@@ -191,7 +191,8 @@ mod tests {
         let text = rendered(|| {
             let resource = ResourceMetrics::register("ehr");
             let session = resource.session();
-            std::mem::forget(resource.session());
+            // A session that has not ended when the text is rendered.
+            Box::leak(Box::new(resource.session()));
             drop(session);
             resource.exchange(Verdict::Deny);
             PhaseMetrics::register().spent(Phase::Mask, Duration::from_micros(80));

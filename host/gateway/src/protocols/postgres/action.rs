@@ -77,11 +77,15 @@ impl Ground<'_> {
     fn is_known(&self, schema: Option<&str>, name: &str) -> bool {
         let fits = |schema: &str| {
             let qualified = format!("{schema}.{name}");
-            self.known_functions.iter().any(|glob| glob.matches(&qualified))
+            self.known_functions
+                .iter()
+                .any(|glob| glob.matches(&qualified))
         };
         match schema {
             Some(schema) => fits(schema),
-            None => !self.names_uncertain && self.catalog.search_path.iter().any(|schema| fits(schema)),
+            None => {
+                !self.names_uncertain && self.catalog.search_path.iter().any(|schema| fits(schema))
+            }
         }
     }
 }
@@ -285,7 +289,8 @@ impl Names {
         // `x.name` calls a function where it is no column.
         for attribute in &facts.attributes {
             let catalog = ground.catalog;
-            if catalog.loud_functions.contains(attribute) || catalog.foreign_functions.contains(attribute)
+            if catalog.loud_functions.contains(attribute)
+                || catalog.foreign_functions.contains(attribute)
             {
                 names.function(None, attribute, ground);
             }
@@ -333,14 +338,21 @@ fn refused(parsed: &Parsed, facts: &Statement) -> Option<String> {
             "COPY is carried in the text and CSV formats, encoded as UTF-8, only"
         }
         Kind::Reset | Kind::Discard => return None,
-        _ => return facts.session_effects.iter().find_map(|effect| refused_effect(effect, parsed)),
+        _ => {
+            return facts
+                .session_effects
+                .iter()
+                .find_map(|effect| refused_effect(effect, parsed));
+        }
     };
     Some(why.to_owned())
 }
 
 fn refused_effect(effect: &str, parsed: &Parsed) -> Option<String> {
     let why = match effect {
-        "role" | "session-authorization" => "the role at the resource is the gateway's own and stays",
+        "role" | "session-authorization" => {
+            "the role at the resource is the gateway's own and stays"
+        }
         "client-encoding" if !sets(&parsed.sql, &["utf8", "utf-8", "unicode"]) => {
             "client_encoding must stay UTF8"
         }
@@ -364,7 +376,10 @@ fn sets(sql: &str, values: &[&str]) -> bool {
 }
 
 fn is_utf8(name: &str) -> bool {
-    matches!(name.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode")
+    matches!(
+        name.to_ascii_lowercase().as_str(),
+        "utf8" | "utf-8" | "unicode"
+    )
 }
 
 /// Text parameters as they are, others by length alone.

@@ -32,7 +32,11 @@ impl CancelRegistry {
     pub(super) fn register(self: &Arc<Self>, long_key: bool) -> Option<Registered> {
         let mut secret = [0_u8; LONG_KEY_BYTES];
         getrandom::fill(&mut secret).ok()?;
-        let length = if long_key { LONG_KEY_BYTES } else { SHORT_KEY_BYTES };
+        let length = if long_key {
+            LONG_KEY_BYTES
+        } else {
+            SHORT_KEY_BYTES
+        };
         let key = Bytes::copy_from_slice(secret.get(..length)?);
         let canceled = Arc::new(Notify::new());
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);

@@ -160,13 +160,21 @@ impl Client {
             match self.next().await? {
                 Backend::DataRow(body) => {
                     let row = DataRow::decode(body)?;
-                    rows.push(row.cells().map(|cell| cell.map(Bytes::copy_from_slice)).collect());
+                    rows.push(
+                        row.cells()
+                            .map(|cell| cell.map(Bytes::copy_from_slice))
+                            .collect(),
+                    );
                     if rows.len() > ROWS_MAX {
-                        return Err(UpstreamError::Protocol("a catalog larger than is understood"));
+                        return Err(UpstreamError::Protocol(
+                            "a catalog larger than is understood",
+                        ));
                     }
                 }
                 Backend::ErrorResponse(fields) => {
-                    let code = fields.code().map(|code| String::from_utf8_lossy(code).into_owned());
+                    let code = fields
+                        .code()
+                        .map(|code| String::from_utf8_lossy(code).into_owned());
                     failed = Some(UpstreamError::Refused(code.unwrap_or_default()));
                 }
                 Backend::ReadyForQuery { .. } => return failed.map_or(Ok(rows), Err),

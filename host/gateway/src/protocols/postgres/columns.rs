@@ -188,7 +188,11 @@ fn column_facts(
         provenance,
         text: matches!(
             cell.class,
-            Class::Text | Class::Json | Class::JsonBinary | Class::TextArrayBinary | Class::ArrayText
+            Class::Text
+                | Class::Json
+                | Class::JsonBinary
+                | Class::TextArrayBinary
+                | Class::ArrayText
         ),
         binary: matches!(cell.class, Class::Bytes),
         kind_of_type: match cell.class {
@@ -210,14 +214,22 @@ fn class_of(type_oid: u32, format: i16, catalog: &Catalog) -> Class {
         _ => {}
     }
     if let Some(builtin) = Builtin::of(type_oid) {
-        return if builtin.is_text() { Class::Text } else { Class::Scalar };
+        return if builtin.is_text() {
+            Class::Text
+        } else {
+            Class::Scalar
+        };
     }
     if let Some(element) = Builtin::element_of(type_oid) {
         return match element.oid() {
             _ if element.is_text() && binary => Class::TextArrayBinary,
             _ if element.is_text() => Class::ArrayText,
             oid::JSON | oid::JSONB | oid::BYTEA | oid::INET | oid::CIDR | oid::MACADDR => {
-                if binary { Class::Unknown } else { Class::ArrayText }
+                if binary {
+                    Class::Unknown
+                } else {
+                    Class::ArrayText
+                }
             }
             _ => Class::Scalar,
         };

@@ -61,7 +61,10 @@ pub(super) struct Target {
 
 impl Shared {
     /// Puts together what connections need. `certificate` is the leaf we present, DER.
-    #[expect(clippy::too_many_arguments, reason = "one call site, each its own thing")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call site, each its own thing"
+    )]
     pub fn new(
         pipeline: Arc<Pipeline>,
         users: Arc<Users>,
@@ -169,7 +172,9 @@ async fn open(
             Startup::Ssl if !encrypted => {
                 // What is buffered already came in the clear and must not pass for encrypted.
                 if !buffer.is_empty() {
-                    return Err(LoginError::Refused("bytes in the clear behind the request for TLS"));
+                    return Err(LoginError::Refused(
+                        "bytes in the clear behind the request for TLS",
+                    ));
                 }
                 stream.write_all(b"S").await?;
                 stream.flush().await?;
@@ -223,7 +228,14 @@ async fn begin(
         stream.write_all(&words).await?;
     }
     let binding = shared.end_point.clone().filter(|_| encrypted);
-    let login = login::log_in(&mut stream, &mut buffer, &shared.users, &wanted.user, binding).await;
+    let login = login::log_in(
+        &mut stream,
+        &mut buffer,
+        &shared.users,
+        &wanted.user,
+        binding,
+    )
+    .await;
     let principal = match login {
         Ok(principal) => principal,
         Err(error) => {
@@ -288,7 +300,9 @@ async fn note_failure(shared: &Shared, peer: SocketAddr, wanted: &Wanted, why: &
     match shared.logins.failed(peer.ip()) {
         Note::Record { counted } => {
             if counted > 0 {
-                pipeline.logins_counted("postgres", peer.ip(), counted).await;
+                pipeline
+                    .logins_counted("postgres", peer.ip(), counted)
+                    .await;
             }
             pipeline
                 .login_failed("postgres", peer, &wanted.user, &wanted.database, why)

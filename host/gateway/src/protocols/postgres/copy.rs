@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use almoner_sql::{Copy, CopyFormat as Written, CopyHeader};
 use almoner_wire::postgres::backend::copy_data;
-use almoner_wire::postgres::copy::{CopyError, CopyFormat, CopyRow, CsvFormat, Cutter, RowKind, TextFormat};
+use almoner_wire::postgres::copy::{
+    CopyError, CopyFormat, CopyRow, CsvFormat, Cutter, RowKind, TextFormat,
+};
 use bytes::BytesMut;
 
 use super::columns::CellType;

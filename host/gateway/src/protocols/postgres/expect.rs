@@ -18,7 +18,10 @@ use crate::policy::{Clearance, Denial, InFlight, Masked, Masking};
 /// One answer owed.
 pub(super) enum Expect {
     /// To Parse. `said`: the caller asked and is told.
-    Parse { statement: Arc<Prepared>, said: bool },
+    Parse {
+        statement: Arc<Prepared>,
+        said: bool,
+    },
     Bind,
     /// To Describe of a statement or, with the portal's formats, of a portal.
     Describe {
@@ -26,13 +29,20 @@ pub(super) enum Expect {
         portal: Option<Vec<i16>>,
         said: bool,
     },
-    Close { said: bool },
+    Close {
+        said: bool,
+    },
     Execute(Box<Flight>),
     /// To a simple query, up to its ReadyForQuery.
     Query(Box<Flight>),
     /// An error that the gateway asked for in place of a refused message.
-    Refused { words: Option<OwnWords>, query: bool },
-    Sync { said: bool },
+    Refused {
+        words: Option<OwnWords>,
+        query: bool,
+    },
+    Sync {
+        said: bool,
+    },
 }
 
 /// A prepared statement.

@@ -91,11 +91,7 @@ impl Relay {
 
     fn on_query(&mut self, frame: Frame, sql: &Bytes) -> Result<(), Ending> {
         let text = self.shared.texts.parse(sql);
-        let asked = Asked::query(
-            self.session.next_exchange(),
-            text,
-            self.circumstances(),
-        );
+        let asked = Asked::query(self.session.next_exchange(), text, self.circumstances());
         if self.must_stall(&asked) {
             self.stall(frame);
             return Ok(());
@@ -107,11 +103,17 @@ impl Relay {
     fn on_parse(&mut self, frame: Frame, parse: Parse) -> Result<(), Ending> {
         // The server keeps the first of two statements of one name; so must we.
         if !parse.statement.is_empty() && self.statements.contains_key(&parse.statement) {
-            self.refuse_pipeline("42P05", "almoner: a prepared statement of this name exists already");
+            self.refuse_pipeline(
+                "42P05",
+                "almoner: a prepared statement of this name exists already",
+            );
             return Ok(());
         }
         if self.statements.len() >= STATEMENTS_MAX {
-            self.refuse_pipeline("54000", "almoner: too many prepared statements in this session");
+            self.refuse_pipeline(
+                "54000",
+                "almoner: too many prepared statements in this session",
+            );
             return Ok(());
         }
         let text = self.shared.texts.parse(&parse.sql);
@@ -174,9 +176,16 @@ impl Relay {
     fn on_describe(&mut self, target: Target) {
         let (of, portal, message) = match target {
             Target::Statement(name) => match self.statements.get(&name) {
-                Some(known) => (Arc::clone(known), None, Housekeeping::DescribeStatement(name)),
+                Some(known) => (
+                    Arc::clone(known),
+                    None,
+                    Housekeeping::DescribeStatement(name),
+                ),
                 None => {
-                    self.refuse_pipeline("26000", "almoner: this prepared statement does not exist");
+                    self.refuse_pipeline(
+                        "26000",
+                        "almoner: this prepared statement does not exist",
+                    );
                     return;
                 }
             },
@@ -279,7 +288,10 @@ impl Relay {
     }
 
     /// Admission has answered.
-    pub(super) async fn on_admitted(&mut self, answer: Result<Leave, Denial>) -> Result<(), Ending> {
+    pub(super) async fn on_admitted(
+        &mut self,
+        answer: Result<Leave, Denial>,
+    ) -> Result<(), Ending> {
         let Some(Admitting { asked, then, .. }) = self.admitting.take() else {
             return Ok(());
         };
@@ -310,10 +322,8 @@ impl Relay {
             (Ok(Leave::Ticket(ticket)), Then::Execute(frame, portal)) => {
                 let mut flight = self.forward(&frame, *ticket, asked);
                 self.note_effects(&flight.statements);
-                flight.portal = Some((
-                    Arc::clone(&portal.statement),
-                    portal.result_formats.clone(),
-                ));
+                flight.portal =
+                    Some((Arc::clone(&portal.statement), portal.result_formats.clone()));
                 self.expect.push_back(Expect::Execute(flight));
             }
             // A proof for something else than was asked cannot be made; nothing is sent.
@@ -427,11 +437,16 @@ impl Relay {
                 continue;
             };
             let effects = &facts.session_effects;
-            if effects.iter().any(|effect| effect == "search-path" || effect == "unknown") {
+            if effects
+                .iter()
+                .any(|effect| effect == "search-path" || effect == "unknown")
+            {
                 self.names_uncertain = true;
             }
-            if matches!(facts.kind, Kind::Create | Kind::Alter | Kind::Drop | Kind::Refresh)
-                || facts.verb == "SELECT INTO"
+            if matches!(
+                facts.kind,
+                Kind::Create | Kind::Alter | Kind::Drop | Kind::Refresh
+            ) || facts.verb == "SELECT INTO"
                 || statement.parsed.opaque.is_some()
             {
                 if self.change.is_none() {

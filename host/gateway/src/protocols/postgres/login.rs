@@ -107,7 +107,9 @@ async fn password(
         if let Some(frame) = decoder.decode(buffer)? {
             return match Frontend::decode(&frame)? {
                 Frontend::Password(body) => Ok(body),
-                _ => Err(LoginError::Refused("something else than a password message")),
+                _ => Err(LoginError::Refused(
+                    "something else than a password message",
+                )),
             };
         }
         if stream.read_buf(buffer).await? == 0 {

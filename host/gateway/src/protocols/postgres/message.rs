@@ -43,7 +43,10 @@ impl Message {
 
     /// Ends the whole session.
     pub(super) fn is_fatal(&self) -> bool {
-        let severity = self.fields.get(SEVERITY_PLAIN).or(self.fields.get(SEVERITY));
+        let severity = self
+            .fields
+            .get(SEVERITY_PLAIN)
+            .or(self.fields.get(SEVERITY));
         severity.is_some_and(|word| matches!(word.as_ref(), b"FATAL" | b"PANIC"))
     }
 
@@ -159,13 +162,18 @@ mod tests {
         let mut out = BytesMut::new();
         message.encode(&mut out);
         let text = String::from_utf8_lossy(&out).into_owned();
-        assert!(!text.contains("6789") && !text.contains("numeric.c"), "{text}");
+        assert!(
+            !text.contains("6789") && !text.contains("numeric.c"),
+            "{text}"
+        );
         assert!(text.contains("22P02") && text.contains("invalid text representation"));
     }
 
     #[test]
     fn every_free_text_is_a_cell() {
-        let mut fields = Fields::own(Severity::Notice, "00000", "m").with_detail("d").with_hint("h");
+        let mut fields = Fields::own(Severity::Notice, "00000", "m")
+            .with_detail("d")
+            .with_hint("h");
         for kind in [b'W', b'q'] {
             fields.set(kind, Bytes::from("x"));
         }

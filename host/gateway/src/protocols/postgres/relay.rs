@@ -135,7 +135,10 @@ impl Relay {
         self.after_row().await
     }
 
-    fn on_described(&mut self, fields: Option<Vec<almoner_wire::postgres::backend::FieldDescription>>) {
+    fn on_described(
+        &mut self,
+        fields: Option<Vec<almoner_wire::postgres::backend::FieldDescription>>,
+    ) {
         let Some(Expect::Describe { of, portal, said }) = self.expect.pop_front() else {
             return;
         };
@@ -238,7 +241,10 @@ impl Relay {
             Some(Expect::Execute(flight) | Expect::Query(flight)) => {
                 let harmless = !flight.is_sensitive()
                     || (precedes_rows(&fields)
-                        && flight.statements.iter().all(|one| one.effect == Effect::Read));
+                        && flight
+                            .statements
+                            .iter()
+                            .all(|one| one.effect == Effect::Read));
                 let message = Message::new(fields, false, !harmless);
                 flight.failed = Some(format!("error:{}", message.code()));
                 flight.copy = None;
@@ -248,7 +254,10 @@ impl Relay {
                 );
                 self.message_piece(message).await?;
                 if portal {
-                    let outcome = self.flight().map(|flight| flight.outcome()).unwrap_or_default();
+                    let outcome = self
+                        .flight()
+                        .map(|flight| flight.outcome())
+                        .unwrap_or_default();
                     self.end_front(&outcome).await?;
                     self.discard_to_sync().await?;
                 }
@@ -257,19 +266,26 @@ impl Relay {
             Some(Expect::Parse { statement, said }) => {
                 let (statement, said) = (Arc::clone(statement), *said);
                 let asked = self.statement_asked(&statement);
-                self.aside(asked, Message::new(fields, false, true), said).await?;
+                self.aside(asked, Message::new(fields, false, true), said)
+                    .await?;
                 self.discard_to_sync().await
             }
             Some(Expect::Describe { of, said, .. }) => {
                 let (of, said) = (Arc::clone(of), *said);
                 let asked = self.statement_asked(&of);
                 // An error of a description the caller did not ask for still ends its pipeline.
-                self.aside(asked, Message::new(fields, false, true), said || self.is_pipeline()).await?;
+                self.aside(
+                    asked,
+                    Message::new(fields, false, true),
+                    said || self.is_pipeline(),
+                )
+                .await?;
                 self.discard_to_sync().await
             }
             Some(Expect::Bind | Expect::Close { .. }) => {
                 let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
-                self.aside(asked, Message::new(fields, false, true), true).await?;
+                self.aside(asked, Message::new(fields, false, true), true)
+                    .await?;
                 self.discard_to_sync().await
             }
             Some(Expect::Sync { .. }) | None => {
@@ -288,11 +304,13 @@ impl Relay {
             Some(flight) => {
                 let withhold = flight.is_sensitive();
                 self.flush_rows().await;
-                self.message_piece(Message::new(fields, true, withhold)).await
+                self.message_piece(Message::new(fields, true, withhold))
+                    .await
             }
             None => {
                 let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
-                self.aside(asked, Message::new(fields, true, true), true).await
+                self.aside(asked, Message::new(fields, true, true), true)
+                    .await
             }
         }
     }
@@ -388,11 +406,17 @@ impl Relay {
 
     /// Whether a caller's own message of the extended protocol is still to be answered.
     fn is_pipeline(&self) -> bool {
-        !matches!(self.expect.iter().find(|owed| matches!(owed, Expect::Sync { .. })), Some(Expect::Sync { said: false }))
+        !matches!(
+            self.expect
+                .iter()
+                .find(|owed| matches!(owed, Expect::Sync { .. })),
+            Some(Expect::Sync { said: false })
+        )
     }
 
     async fn message_piece(&mut self, message: Message) -> Result<(), Ending> {
-        self.mask_piece(Piece::Message(message), &Message::columns()).await;
+        self.mask_piece(Piece::Message(message), &Message::columns())
+            .await;
         Ok(())
     }
 }

@@ -123,7 +123,8 @@ impl Part for Piece {
             Self::Rows(rows) => {
                 let mut cell = 0;
                 for (row, raw) in rows.rows.iter().enumerate() {
-                    for (column, (value, kind)) in raw.row.cells().zip(rows.types.iter()).enumerate()
+                    for (column, (value, kind)) in
+                        raw.row.cells().zip(rows.types.iter()).enumerate()
                     {
                         if let Some(value) = value {
                             let content = typed::readable(kind, value)

@@ -189,7 +189,10 @@ impl Relay {
             let then = admitting.then;
             // Dropping the answer withdraws the request for approval.
             drop(admitting.answer);
-            let denial = self.pipeline.withdrawn(&self.session, &*asked, "canceled").await;
+            let denial = self
+                .pipeline
+                .withdrawn(&self.session, &*asked, "canceled")
+                .await;
             self.admitting = Some(super::session::Admitting {
                 answer: Box::pin(std::future::ready(Err(denial))),
                 asked,
@@ -200,7 +203,10 @@ impl Relay {
         if let Some(rechecking) = self.rechecking.take() {
             let asked = rechecking.asked;
             drop(rechecking.answer);
-            let denial = self.pipeline.withdrawn(&self.session, &*asked, "canceled").await;
+            let denial = self
+                .pipeline
+                .withdrawn(&self.session, &*asked, "canceled")
+                .await;
             return self.stop(denial).await;
         }
         self.cancel_upstream();
@@ -230,7 +236,10 @@ impl Relay {
         };
         flight.stopped = Some(denial);
         flight.rows = flight.rows.take().map(|_| {
-            let types = flight.columns.as_ref().map(|columns| Arc::clone(&columns.types));
+            let types = flight
+                .columns
+                .as_ref()
+                .map(|columns| Arc::clone(&columns.types));
             Rows::new(types.unwrap_or_default(), idle_typing())
         });
         flight.window.clear();
@@ -336,7 +345,10 @@ impl Relay {
             return;
         };
         let masking = flight.inflight.masking(facts).await;
-        let masked = flight.inflight.mask(pipeline, &masking, searcher, piece).await;
+        let masked = flight
+            .inflight
+            .mask(pipeline, &masking, searcher, piece)
+            .await;
         flight.window.push(masked);
     }
 
@@ -391,7 +403,12 @@ impl Relay {
         let window = std::mem::take(&mut flight.window);
         let settling = flight
             .inflight
-            .record(&pipeline, window, rows::encode, End::Done(outcome.to_owned()))
+            .record(
+                &pipeline,
+                window,
+                rows::encode,
+                End::Done(outcome.to_owned()),
+            )
             .await
             .map_err(|_| Ending::Unrecorded)?;
         self.client.settle(settling);
@@ -412,9 +429,20 @@ impl Relay {
         };
         let masking = inflight.masking(&Message::columns()).await;
         let masked = inflight
-            .mask(&self.pipeline, &masking, &mut self.searcher, Piece::Message(message))
+            .mask(
+                &self.pipeline,
+                &masking,
+                &mut self.searcher,
+                Piece::Message(message),
+            )
             .await;
-        let encode = |pieces| if said { rows::encode(pieces) } else { Bytes::new() };
+        let encode = |pieces| {
+            if said {
+                rows::encode(pieces)
+            } else {
+                Bytes::new()
+            }
+        };
         let settling = inflight
             .record(&self.pipeline, vec![masked], encode, End::Done(outcome))
             .await
@@ -469,7 +497,12 @@ impl Relay {
         let Some(statement) = flight.statement().map(Arc::clone) else {
             return Err(refused);
         };
-        let Some(copy) = statement.parsed.facts.as_ref().and_then(|facts| facts.copy.clone()) else {
+        let Some(copy) = statement
+            .parsed
+            .facts
+            .as_ref()
+            .and_then(|facts| facts.copy.clone())
+        else {
             return Err(refused);
         };
         let standing = flight.inflight.standing().clone();
@@ -477,12 +510,22 @@ impl Relay {
         let described = flight
             .copied
             .as_ref()
-            .or(flight.portal.as_ref().and_then(|(prepared, _)| prepared.copied.as_ref()))
+            .or(flight
+                .portal
+                .as_ref()
+                .and_then(|(prepared, _)| prepared.copied.as_ref()))
             .and_then(|copied| copied.described());
         let result = match (&described, &copy.relation) {
             (Some(described), _) if described.fields.is_some() => {
                 let fields = described.fields.as_deref().unwrap_or_default();
-                columns::of_result(fields, None, &statement, &catalog, &tags, catalogs.is_settled())
+                columns::of_result(
+                    fields,
+                    None,
+                    &statement,
+                    &catalog,
+                    &tags,
+                    catalogs.is_settled(),
+                )
             }
             (_, Some(relation)) if !(names_uncertain && relation.schema.is_none()) => {
                 let oid = catalog.resolve(relation.schema.as_deref(), &relation.name);
@@ -498,9 +541,8 @@ impl Relay {
             .filter(|result| result.types.len() == count)
             .unwrap_or_else(|| columns::of_copy(unproven(count), &catalog));
         let masking = flight.inflight.masking(&result.facts).await;
-        let format = copy::format_of(&copy).ok_or(Ending::Broken(
-            "almoner: the COPY format is not understood",
-        ))?;
+        let format = copy::format_of(&copy)
+            .ok_or(Ending::Broken("almoner: the COPY format is not understood"))?;
         let typing = typing(resource, &standing);
         let out = CopyOut::new(format, row_bytes_max, Arc::clone(&result.types), typing)
             .map_err(|_| Ending::Broken("almoner: the COPY options are not understood"))?;
@@ -599,7 +641,8 @@ fn too_large_to_withhold(flight: &Flight) -> Denial {
         exchange: flight.inflight.exchange().id.clone(),
         rule: None,
         code: "gateway/withheld-too-large".to_owned(),
-        message: "its rows are held back until a decision, and they are too large to hold".to_owned(),
+        message: "its rows are held back until a decision, and they are too large to hold"
+            .to_owned(),
         fault: crate::policy::Fault::Gateway,
     }
 }

@@ -78,10 +78,6 @@ impl UpstreamSink {
         let _ = message.encode(&mut self.buffer);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.buffer.len()
     }
@@ -137,8 +133,9 @@ impl ClientSink {
         let bytes = released.into_bytes();
         self.queued_bytes -= bytes.len().min(self.queued_bytes);
         self.ready.extend_from_slice(&bytes);
-        while let Some(Outgoing::Own(bytes)) =
-            self.queue.pop_front_if(|next| matches!(next, Outgoing::Own(_)))
+        while let Some(Outgoing::Own(bytes)) = self
+            .queue
+            .pop_front_if(|next| matches!(next, Outgoing::Own(_)))
         {
             self.queued_bytes -= bytes.len().min(self.queued_bytes);
             self.ready.extend_from_slice(&bytes);

@@ -83,7 +83,10 @@ pub(super) fn understand(
             "user" => wanted.user = text,
             "database" => wanted.database = text,
             "replication" => {
-                if !matches!(text.to_ascii_lowercase().as_str(), "false" | "off" | "no" | "0") {
+                if !matches!(
+                    text.to_ascii_lowercase().as_str(),
+                    "false" | "off" | "no" | "0"
+                ) {
                     return Err(StartupRefused::Replication);
                 }
             }
@@ -125,7 +128,11 @@ impl Wanted {
         if name == "search_path" {
             self.names_uncertain = true;
         } else if !HARMLESS.contains(&name.as_str()) {
-            let shown = name.chars().filter(|c| c.is_ascii_graphic()).take(63).collect();
+            let shown = name
+                .chars()
+                .filter(|c| c.is_ascii_graphic())
+                .take(63)
+                .collect();
             return Err(StartupRefused::Parameter(shown));
         }
         self.options.push((Bytes::from(name), Bytes::from(value)));
@@ -198,7 +205,10 @@ mod tests {
             ("options", "-c client_encoding=big5"),
             ("made_up", "1"),
         ] {
-            assert!(ask(&[("user", "ann"), (name, value)]).is_err(), "{name}={value}");
+            assert!(
+                ask(&[("user", "ann"), (name, value)]).is_err(),
+                "{name}={value}"
+            );
         }
     }
 
@@ -214,6 +224,10 @@ mod tests {
         assert_eq!(wanted.database, "ann");
         assert_eq!(wanted.options.len(), 3);
         assert!(!wanted.names_uncertain);
-        assert!(ask(&[("user", "a"), ("search_path", "x")]).unwrap().names_uncertain);
+        assert!(
+            ask(&[("user", "a"), ("search_path", "x")])
+                .unwrap()
+                .names_uncertain
+        );
     }
 }

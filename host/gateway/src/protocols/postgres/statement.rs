@@ -104,7 +104,10 @@ impl Halves {
 
 fn parse(sql: Bytes) -> Text {
     let statements = match std::str::from_utf8(&sql) {
-        Err(_) => vec![opaque(format!("<{} bytes that are not UTF-8>", sql.len()), "not-utf8")],
+        Err(_) => vec![opaque(
+            format!("<{} bytes that are not UTF-8>", sql.len()),
+            "not-utf8",
+        )],
         Ok(text) => match almoner_sql::facts(text) {
             Err(_) => vec![opaque(masked_text(text), "unparseable")],
             Ok(sheet) => sheet
@@ -181,7 +184,9 @@ mod tests {
     #[test]
     fn a_text_that_cannot_be_parsed_is_one_opaque_statement_that_shows_no_literal() {
         let texts = Texts::default();
-        let text = texts.parse(&Bytes::from_static(b"selec ssn from p where n = '123-45-6789'"));
+        let text = texts.parse(&Bytes::from_static(
+            b"selec ssn from p where n = '123-45-6789'",
+        ));
         assert_eq!(text.statements.len(), 1);
         assert!(text.statements.iter().all(|statement| {
             statement.opaque.as_deref() == Some("unparseable") && !statement.shown.contains("6789")

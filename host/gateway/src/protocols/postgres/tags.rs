@@ -57,7 +57,13 @@ impl Tags {
         let written = standing.columns();
         for (oid, relation) in &catalog.relations {
             for (number, column) in &relation.columns {
-                let tag = tag_of(written, resource, &relation.schema, &relation.name, &column.name);
+                let tag = tag_of(
+                    written,
+                    resource,
+                    &relation.schema,
+                    &relation.name,
+                    &column.name,
+                );
                 if let Some(tag) = tag {
                     tags.columns
                         .insert((*oid, *number), (tag.kind.as_str().into(), tag.treatment));

@@ -9,8 +9,8 @@ use almoner_wire::postgres::types::date::{
     Civil, Finite, decode_date, decode_timestamp, encode_date, encode_timestamp, join_timestamp,
     split_timestamp,
 };
-use almoner_wire::postgres::types::scalar::{decode_jsonb, decode_uuid, encode_jsonb, uuid_text};
 use almoner_wire::postgres::types::oid;
+use almoner_wire::postgres::types::scalar::{decode_jsonb, decode_uuid, encode_jsonb, uuid_text};
 
 use super::columns::{CellType, Class};
 use crate::config::policy::Treatment;
@@ -89,8 +89,15 @@ pub(super) fn written(cell: &CellType, text: String) -> Option<Vec<u8>> {
         Class::Json => Some(as_json(text).into_bytes()),
         Class::JsonBinary => Some(encode_jsonb(as_json(text).as_bytes())),
         Class::TextArrayBinary => {
-            let text = if is_array(&text) { text } else { format!("{{{}}}", quoted(&text)) };
-            TextArray::decode_text(text.as_bytes()).ok()?.encode_binary().ok()
+            let text = if is_array(&text) {
+                text
+            } else {
+                format!("{{{}}}", quoted(&text))
+            };
+            TextArray::decode_text(text.as_bytes())
+                .ok()?
+                .encode_binary()
+                .ok()
         }
         _ => None,
     }
@@ -145,8 +152,13 @@ pub(super) fn treated(
                 let start = join_timestamp(new_year(days, typing)?, 0)?;
                 Some(encode_timestamp(Finite::At(start)).to_vec())
             } else {
-                let zone = if cell.oid == oid::TIMESTAMPTZ { "+00" } else { "" };
-                iso_year(raw, typing).map(|year| format!("{year:04}-01-01 00:00:00{zone}").into_bytes())
+                let zone = if cell.oid == oid::TIMESTAMPTZ {
+                    "+00"
+                } else {
+                    ""
+                };
+                iso_year(raw, typing)
+                    .map(|year| format!("{year:04}-01-01 00:00:00{zone}").into_bytes())
             }
         }
         (Treatment::Pseudonym, oid::UUID) => {
@@ -164,7 +176,11 @@ pub(super) fn treated(
                 *version = (*version & 0x0f) | 0x80;
                 *variant = (*variant & 0x3f) | 0x80;
             }
-            Some(if binary { uuid.to_vec() } else { uuid_text(uuid).into_bytes() })
+            Some(if binary {
+                uuid.to_vec()
+            } else {
+                uuid_text(uuid).into_bytes()
+            })
         }
         _ => None,
     }
@@ -255,8 +271,16 @@ mod tests {
             treated(cell, raw, "phi.id", Treatment::Pseudonym, &typing()).unwrap()
         };
         let as_text = token(&text, b"00112233-4455-6677-8899-AABBCCDDEEFF");
-        let as_binary = token(&binary, &[0, 17, 34, 51, 68, 85, 102, 119, 136, 153, 170, 187, 204, 221, 238, 255]);
-        assert_eq!(uuid_text(as_binary.try_into().unwrap()).into_bytes(), as_text);
+        let as_binary = token(
+            &binary,
+            &[
+                0, 17, 34, 51, 68, 85, 102, 119, 136, 153, 170, 187, 204, 221, 238, 255,
+            ],
+        );
+        assert_eq!(
+            uuid_text(as_binary.try_into().unwrap()).into_bytes(),
+            as_text
+        );
         assert_eq!(as_text.len(), 36);
         assert_eq!(as_text.get(14), Some(&b'8'));
     }

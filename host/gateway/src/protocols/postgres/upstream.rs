@@ -188,8 +188,8 @@ impl Dialer {
         if answer != *b"S" {
             return Err(UpstreamError::NoTls);
         }
-        let name = ServerName::try_from(upstream.host.clone())
-            .map_err(|_| UpstreamError::HostName)?;
+        let name =
+            ServerName::try_from(upstream.host.clone()).map_err(|_| UpstreamError::HostName)?;
         let stream = TlsConnector::from(Arc::clone(config))
             .connect(name, stream)
             .await
@@ -258,7 +258,9 @@ impl Dialer {
                     password_message(&self.password().await?, &mut out)?;
                     peer.stream.write_all(&out).await?;
                 }
-                Authentication::Cleartext => return Err(UpstreamError::Method("a password in clear text")),
+                Authentication::Cleartext => {
+                    return Err(UpstreamError::Method("a password in clear text"));
+                }
                 Authentication::Md5 { .. } => return Err(UpstreamError::Method("MD5")),
                 Authentication::Other { .. } => return Err(UpstreamError::Method("unknown")),
             }
@@ -268,7 +270,9 @@ impl Dialer {
 
     async fn password(&self) -> Result<Bytes, UpstreamError> {
         let Some(source) = &self.upstream.password else {
-            return Err(UpstreamError::Secret("the server asks for one, and none is configured".to_owned()));
+            return Err(UpstreamError::Secret(
+                "the server asks for one, and none is configured".to_owned(),
+            ));
         };
         let secret = secret::fetch(source)
             .await
@@ -325,8 +329,11 @@ async fn greeting(mut peer: Peer) -> Result<Upstream, UpstreamError> {
 }
 
 fn refused(fields: &almoner_wire::postgres::Fields) -> UpstreamError {
-    let code = fields.code().map(|code| String::from_utf8_lossy(code).into_owned());
-    let code = code.filter(|code| code.len() == 5 && code.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let code = fields
+        .code()
+        .map(|code| String::from_utf8_lossy(code).into_owned());
+    let code =
+        code.filter(|code| code.len() == 5 && code.bytes().all(|b| b.is_ascii_alphanumeric()));
     UpstreamError::Refused(code.unwrap_or_else(|| "?".to_owned()))
 }
 

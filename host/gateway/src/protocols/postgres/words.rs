@@ -46,7 +46,9 @@ impl OwnWords {
     }
 
     pub(super) fn error(severity: Severity, code: &'static str, message: &str) -> Self {
-        Self::of(&Backend::ErrorResponse(Fields::own(severity, code, message)))
+        Self::of(&Backend::ErrorResponse(Fields::own(
+            severity, code, message,
+        )))
     }
 
     pub(super) fn error_with_hint(
