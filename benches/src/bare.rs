@@ -74,8 +74,11 @@ pub(crate) struct Lines {
 impl Lines {
     /// Opens the database of the trail in this folder.
     pub(crate) fn open(trail: &Path) -> anyhow::Result<Self> {
-        let db =
-            DB::open_cf_for_read_only(&Options::default(), trail.join("db"), ["records"], false);
+        let path = trail.join("db");
+        // All of them: opening some for reading only crashes the database.
+        let families =
+            DB::list_cf(&Options::default(), &path).context("listing a trail's families")?;
+        let db = DB::open_cf_for_read_only(&Options::default(), &path, families, false);
         Ok(Self {
             db: db.context("opening a trail's database")?,
         })

@@ -65,12 +65,30 @@ pub fn componentize(core_wasm: &[u8]) -> Result<Vec<u8>, Error> {
     if !foreign.is_empty() {
         return Err(Error::ForeignImports(foreign));
     }
+    if !describes_a_world(core_wasm)? {
+        return Err(Error::NotAPlugin(
+            "it has no component-type section".to_owned(),
+        ));
+    }
     let component = ComponentEncoder::default()
         .validate(true)
         .module(core_wasm)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| Error::NotAPlugin(format!("{error:#}")))?;
     Ok(component)
+}
+
+/// Whether the module carries the description of a world that binding generators leave in it.
+fn describes_a_world(core_wasm: &[u8]) -> Result<bool, Error> {
+    for payload in Parser::new(0).parse_all(core_wasm) {
+        let payload = payload.map_err(|error| Error::NotAModule(error.to_string()))?;
+        if let Payload::CustomSection(section) = payload
+            && section.name().starts_with("component-type")
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Imports of the module that are outside the contract, as `module#name`, in the module's order.

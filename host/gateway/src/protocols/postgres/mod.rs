@@ -22,6 +22,7 @@ mod catalog_load;
 mod columns;
 mod connection;
 mod copy;
+mod copying;
 mod expect;
 mod inbound;
 mod login;

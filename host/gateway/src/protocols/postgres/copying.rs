@@ -1,0 +1,202 @@
+//! `COPY … TO STDOUT` in a session: which columns it writes, by the catalog or by its query's description,
+//! and its rows as they come in. Columns that cannot be told apart are unproven, all of them.
+
+use std::sync::Arc;
+
+use super::columns::{self, CopyColumn};
+use super::copy::{self, CopyOut};
+use super::expect::{Columns, Expect};
+use super::rows::Piece;
+use super::session::{Ending, Relay};
+use super::settle::{WINDOW_BYTES, typing};
+use super::words::OwnWords;
+use crate::policy::Provenance;
+
+impl Relay {
+    /// `COPY … TO STDOUT` begins: its columns by the catalog, or by its query's description.
+    pub(super) async fn begin_copy_out(&mut self, count: usize) -> Result<(), Ending> {
+        let (catalogs, resource) = (Arc::clone(&self.catalogs), self.session.resource.clone());
+        let row_bytes_max = self.shared.limits.row_bytes_max;
+        let refused = Ending::Broken("almoner: the server copies what was not asked for");
+        let names_uncertain = self.names_uncertain || !catalogs.is_settled();
+        let Some(flight) = self.flight() else {
+            return Err(refused);
+        };
+        let Some(statement) = flight.statement().map(Arc::clone) else {
+            return Err(refused);
+        };
+        let Some(copy) = statement
+            .parsed
+            .facts
+            .as_ref()
+            .and_then(|facts| facts.copy.clone())
+        else {
+            return Err(refused);
+        };
+        let standing = flight.inflight.standing().clone();
+        let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
+        let described = flight
+            .copied
+            .as_ref()
+            .or(flight
+                .portal
+                .as_ref()
+                .and_then(|(prepared, _)| prepared.copied.as_ref()))
+            .and_then(|copied| copied.described());
+        let result = match (&described, &copy.relation) {
+            (Some(described), _) if described.fields.is_some() => {
+                let fields = described.fields.as_deref().unwrap_or_default();
+                columns::of_result(
+                    fields,
+                    None,
+                    &statement,
+                    &catalog,
+                    &tags,
+                    catalogs.is_settled(),
+                )
+            }
+            (_, Some(relation)) if !(names_uncertain && relation.schema.is_none()) => {
+                let oid = catalog.resolve(relation.schema.as_deref(), &relation.name);
+                oid.map(|oid| {
+                    let known = table_columns(&catalog, &tags, oid, &copy.columns);
+                    columns::of_copy(known, &catalog)
+                })
+            }
+            _ => None,
+        };
+        // Columns that cannot be told apart are unproven, all of them.
+        let result = result
+            .filter(|result| result.types.len() == count)
+            .unwrap_or_else(|| columns::of_copy(unproven(count), &catalog));
+        let masking = flight.inflight.masking(&result.facts).await;
+        let format = copy::format_of(&copy)
+            .ok_or(Ending::Broken("almoner: the COPY format is not understood"))?;
+        let typing = typing(resource, &standing);
+        let out = CopyOut::new(format, row_bytes_max, Arc::clone(&result.types), typing)
+            .map_err(|_| Ending::Broken("almoner: the COPY options are not understood"))?;
+        flight.columns = Some(Arc::new(Columns {
+            types: result.types,
+            masking,
+            resolved: statement,
+            formats: Vec::new(),
+        }));
+        flight.rows = None;
+        flight.copy = Some(out);
+        Ok(())
+    }
+
+    pub(super) async fn on_copy_data(&mut self, data: &[u8]) -> Result<(), Ending> {
+        let out_of_turn = Ending::Broken("almoner: the server answered out of turn");
+        let Some(flight) = self.flight() else {
+            return Err(out_of_turn);
+        };
+        if flight.stopped.is_some() {
+            return Ok(());
+        }
+        let Some(copy) = flight.copy.as_mut() else {
+            return Err(out_of_turn);
+        };
+        copy.push(data).map_err(unreadable_copy)?;
+        self.take_copy_rows(false).await
+    }
+
+    pub(super) async fn on_copy_done(&mut self) -> Result<(), Ending> {
+        if self.flight().is_none_or(|flight| flight.stopped.is_some()) {
+            return Ok(());
+        }
+        self.take_copy_rows(true).await?;
+        self.own_piece(OwnWords::copy_done()).await;
+        Ok(())
+    }
+
+    async fn take_copy_rows(&mut self, end: bool) -> Result<(), Ending> {
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        let left = flight.inflight.rows_left();
+        let (Some(copy), Some(columns)) = (flight.copy.as_mut(), flight.columns.clone()) else {
+            return Ok(());
+        };
+        let mut window = copy.window();
+        while let Some(row) = copy.next_row().map_err(unreadable_copy)? {
+            window.push(row);
+        }
+        if end && let Some(row) = copy.finish().map_err(unreadable_copy)? {
+            window.push(row);
+        }
+        if window.is_empty() {
+            return Ok(());
+        }
+        // One message of the server holds few rows, so the count is met to within a message.
+        let reached = left.is_some_and(|left| window.len() as u64 >= left);
+        let (pipeline, searcher) = (&self.pipeline, &mut self.searcher);
+        let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
+            return Ok(());
+        };
+        let bytes: usize = window.bytes();
+        let masked = flight
+            .inflight
+            .mask(pipeline, &columns.masking, searcher, Piece::Copy(window))
+            .await;
+        flight.window.push(masked);
+        flight.window_bytes += bytes;
+        if reached || flight.window_bytes >= WINDOW_BYTES {
+            self.after_window(reached).await?;
+        }
+        Ok(())
+    }
+}
+
+fn unreadable_copy(error: almoner_wire::postgres::copy::CopyError) -> Ending {
+    tracing::error!(%error, "a COPY stream cannot be read");
+    Ending::Broken("almoner: the COPY stream cannot be read; nothing more of it was passed on")
+}
+
+fn table_columns(
+    catalog: &super::catalog::Catalog,
+    tags: &super::tags::Tags,
+    relation: u32,
+    named: &[String],
+) -> Vec<CopyColumn> {
+    let Some(known) = catalog.relations.get(&relation) else {
+        return Vec::new();
+    };
+    let container = format!("{}.{}", known.schema, known.name);
+    let mut numbers: Vec<(i16, &super::catalog::Column)> = known
+        .columns
+        .iter()
+        .filter(|(number, column)| **number > 0 && !column.generated)
+        .map(|(number, column)| (*number, column))
+        .collect();
+    numbers.sort_by_key(|(number, _)| *number);
+    let column = |(number, column): (i16, &super::catalog::Column)| CopyColumn {
+        container: container.clone(),
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        provenance: tags.provenance(catalog, relation, number),
+    };
+    if named.is_empty() {
+        return numbers.into_iter().map(column).collect();
+    }
+    named
+        .iter()
+        .filter_map(|name| {
+            numbers
+                .iter()
+                .find(|(_, known)| known.name == *name)
+                .copied()
+                .map(column)
+        })
+        .collect()
+}
+
+fn unproven(count: usize) -> Vec<CopyColumn> {
+    (0..count)
+        .map(|_| CopyColumn {
+            container: String::new(),
+            name: String::new(),
+            type_oid: almoner_wire::postgres::types::oid::TEXT,
+            provenance: Provenance::Unproven,
+        })
+        .collect()
+}
