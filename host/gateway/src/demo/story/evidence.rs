@@ -24,7 +24,7 @@ pub(super) fn tell(narrator: &Narrator, scene: &Scene) -> Result<()> {
     narrator.say(
         "Every statement above was recorded before its answer left the gateway, allowed or not:",
     )?;
-    scene.almoner(narrator, "audit tail -n 14", None)?;
+    scene.almoner(narrator, "audit tail -n 18", None)?;
     narrator
         .say("The records form a chain, and the chain is signed. An auditor checks all of it:")?;
     let verified = scene.almoner(narrator, "audit verify", None)?;
