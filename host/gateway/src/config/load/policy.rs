@@ -168,7 +168,7 @@ mod tests {
                 line: 4
             }
         );
-        assert_eq!(set.plugins[1].deadline, Duration::from_millis(50));
+        assert_eq!(set.plugins[1].deadline, Duration::from_millis(500));
         assert_eq!(set.plugins[1].memory_bytes_max, 64 << 20);
     }
 

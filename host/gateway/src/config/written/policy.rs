@@ -37,7 +37,7 @@ pub struct Plugin {
     /// SHA-256 the file must have, in hex; required with "file:".
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub sha256: Option<At<String>>,
-    /// Longest a call may take, waiting included. Default: 50ms.
+    /// Longest a call may take, waiting included. Default: 500ms.
     pub deadline: Option<At<Span>>,
     /// Most memory an instance may use. Default: 64 MiB.
     pub memory: Option<At<Size>>,
