@@ -179,7 +179,7 @@ impl Links {
     }
 
     fn settle(&mut self, place: &Place, leaf: Root, events: &mut impl FnMut(&Links, Event)) {
-        if place.suspect {
+        if place.suspect || place.prev.is_none() {
             self.close_run(place.seq);
             self.run = place.seq + 1;
         }

@@ -128,7 +128,8 @@ impl Verifier {
         match examined.facts {
             Err(fault) => {
                 self.fault(place.seq, fault);
-                place.suspect = true;
+                // A record of another version is vouched for by its successor, or it was changed.
+                place.suspect = fault != Fault::Version;
             }
             Ok(facts) => {
                 place.prev = Some(facts.prev);
