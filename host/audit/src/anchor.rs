@@ -72,6 +72,18 @@ impl AnchorFile {
         Ok(AnchorFile { file, key, counter })
     }
 
+    /// A file that cannot be written, for tests of what happens then.
+    #[cfg(test)]
+    pub(crate) fn unwritable(path: &Path) -> AnchorFile {
+        #[allow(clippy::unwrap_used, reason = "for tests")]
+        let file = File::open(path).unwrap();
+        AnchorFile {
+            file,
+            key: [0; 32],
+            counter: 0,
+        }
+    }
+
     /// Writes the older slot and waits until it is on stable storage. An error is final, as with records.
     pub(crate) fn write(&mut self, epoch: u64, seq: u64, hash: Hash) -> io::Result<()> {
         self.counter += 1;

@@ -86,7 +86,7 @@ pub fn verify_store(
         for chunk in parallel::ordered(scope, parallel::threads(options.jobs), chunks, examine) {
             let chunk = chunk.map_err(ReadError::Database)?;
             chunk.into_iter().for_each(|examined| match examined {
-                Item::Record(examined) => verifier.accept(*examined),
+                Item::Record(examined) => verifier.accept(examined),
                 Item::Break(found) => verifier.report_break(found),
             });
             progress(Progress {
@@ -120,7 +120,7 @@ pub(crate) fn extra(seq: Option<u64>, explain: String) -> Break {
 
 /// What a thread found, in order.
 enum Item {
-    Record(Box<Examined>),
+    Record(Examined),
     Break(Break),
 }
 
@@ -140,21 +140,16 @@ fn examine(store: &Store, from: u64, to: u64, with_bodies: bool) -> Result<Vec<I
         ),
         false => None,
     };
-    for entry in store.scan(
-        RECORDS,
-        &store::record_key(from),
-        Direction::Forward,
-        Some(&store::record_key(to)),
-    )? {
-        let (key, line) = entry?;
-        let Some(place) = store::record_seq(&key) else {
+    let (first, end) = (store::record_key(from), store::record_key(to));
+    store.for_each(RECORDS, &first, &end, |key, line| {
+        let Some(place) = store::record_seq(key) else {
             found.push(Item::Break(extra(
                 None,
                 "a record lies under a key that is no place".to_owned(),
             )));
-            continue;
+            return Ok(());
         };
-        let mut examined = Examined::of(&line);
+        let mut examined = Examined::of(line);
         if examined.seq().is_some_and(|seq| seq != place) {
             let explain = format!("the record at place {place} is that of another place");
             found.push(Item::Break(Break {
@@ -163,14 +158,12 @@ fn examine(store: &Store, from: u64, to: u64, with_bodies: bool) -> Result<Vec<I
                 explain,
             }));
         }
-        let Some(bodies) = &mut bodies else {
-            found.push(Item::Record(Box::new(examined)));
-            continue;
-        };
         // Bodies up to this record: those of earlier places belong to no record that is there.
-        while let Some(body) = bodies.next_if(|body| match body {
-            Ok((key, _)) => store::body_place(key).is_none_or(|(seq, _)| seq <= place),
-            Err(_) => true,
+        while let Some(body) = bodies.as_mut().and_then(|bodies| {
+            bodies.next_if(|body| match body {
+                Ok((key, _)) => store::body_place(key).is_none_or(|(seq, _)| seq <= place),
+                Err(_) => true,
+            })
         }) {
             let (key, bytes) = body?;
             match store::body_place(&key) {
@@ -181,8 +174,9 @@ fn examine(store: &Store, from: u64, to: u64, with_bodies: bool) -> Result<Vec<I
                 ))),
             }
         }
-        found.push(Item::Record(Box::new(examined)));
-    }
+        found.push(Item::Record(examined));
+        Ok(())
+    })?;
     for body in bodies.into_iter().flatten() {
         let (key, _) = body?;
         let seq = store::body_place(&key).map(|(seq, _)| seq);

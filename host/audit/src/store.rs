@@ -116,20 +116,31 @@ impl Store {
         direction: Direction,
         until: Option<&[u8]>,
     ) -> Result<impl Iterator<Item = Result<Pair, String>> + use<'s>, String> {
-        let mut options = ReadOptions::default();
-        options.set_verify_checksums(true);
-        if let Some(until) = until {
-            options.set_iterate_upper_bound(until);
-            // A scan over many records reads ahead, and leaves the cache to those who look things up.
-            options.set_readahead_size(1 << 20);
-            options.fill_cache(false);
-        }
         let scan = self.db.iterator_cf_opt(
             self.family(family)?,
-            options,
+            bounded(until),
             IteratorMode::From(from, direction),
         );
         Ok(scan.map(|entry| entry.map_err(|error| error.into_string())))
+    }
+
+    /// Hands every entry between two keys to `each`, without copying it.
+    pub(crate) fn for_each(
+        &self,
+        family: &str,
+        from: &[u8],
+        until: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut entries = self
+            .db
+            .raw_iterator_cf_opt(self.family(family)?, bounded(Some(until)));
+        entries.seek(from);
+        while let Some((key, value)) = entries.item() {
+            each(key, value)?;
+            entries.next();
+        }
+        entries.status().map_err(|error| error.into_string())
     }
 
     /// The last key of a family.
@@ -231,6 +242,18 @@ pub(crate) fn body_place(key: &[u8]) -> Option<(u64, u32)> {
 
 pub(crate) fn checkpoint_key(epoch: u64, size: u64) -> [u8; 16] {
     ((u128::from(epoch) << 64) | u128::from(size)).to_be_bytes()
+}
+
+fn bounded(until: Option<&[u8]>) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_verify_checksums(true);
+    if let Some(until) = until {
+        options.set_iterate_upper_bound(until);
+        // A scan over many records reads ahead, and leaves the cache to those who look things up.
+        options.set_readahead_size(1 << 20);
+        options.fill_cache(false);
+    }
+    options
 }
 
 fn path(dir: &Path) -> PathBuf {

@@ -69,8 +69,13 @@ impl Writer {
             let closing = chain.closing;
             let end = (!batch.is_empty()).then(|| (chain.head, chain.tree.clone()));
             drop(chain);
-            if let Some((head, tree)) = end {
-                self.commit(batch, head, tree)?;
+            if let Some((head, tree)) = end
+                && let Err(why) = self.commit(batch, head, tree)
+            {
+                let error = self.queue.poison(why.clone());
+                sign.into_iter()
+                    .for_each(|request| request(Err(error.clone())));
+                return Err(why);
             }
             self.duties(closing, sign)?;
             if closing {
@@ -282,5 +287,91 @@ impl Drop for PoisonOnPanic {
         if std::thread::panicking() {
             self.0.poison("the writer broke".to_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests state what they expect")]
+    use super::*;
+    use crate::append::Entry;
+    use crate::open::{self, Opened, Options};
+    use almoner_ledger::{Draft, Kind};
+
+    fn entry() -> Entry {
+        Entry::new(Draft::new(Kind::Outcome, crate::now())).body("response", "x", vec![0; 1 << 20])
+    }
+
+    fn opened(dir: &std::path::Path) -> Opened {
+        let options = Options {
+            reserve_bytes: 0,
+            append_wait_max: Duration::from_millis(200),
+            ..Options::new("hospital.example/audit")
+        };
+        open::open(dir, &options).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_is_told_to_all_who_wait_and_ends_the_trail() {
+        let folder = tempfile::tempdir().unwrap();
+        let Opened {
+            queue,
+            mut writer,
+            store,
+            ..
+        } = opened(folder.path());
+        writer.anchor = AnchorFile::unwritable(&folder.path().join("anchor"));
+        writer.anchored = None;
+        let mut fatal = queue.fatal.subscribe();
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            waiting.push(queue.enqueue(entry(), None).await.unwrap());
+        }
+        let (send, signed) = std::sync::mpsc::sync_channel(1);
+        queue.request_signature(Box::new(move |outcome| send.send(outcome).unwrap()));
+        std::thread::spawn(move || writer.run()).join().unwrap();
+        for pending in waiting {
+            assert!(matches!(pending.await, Err(AuditError::Poisoned(_))));
+        }
+        assert!(matches!(
+            signed.recv().unwrap(),
+            Err(AuditError::Poisoned(_))
+        ));
+        assert!(matches!(
+            queue.enqueue(entry(), None).await,
+            Err(AuditError::Poisoned(_))
+        ));
+        assert!(*fatal.wait_for(|failed| *failed).await.unwrap());
+        assert_eq!(
+            queue.durable_head().seq,
+            Some(1),
+            "readers see nothing of it"
+        );
+        drop((queue, store));
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_stuck_leaves_nobody_waiting_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        // Its writer never runs, as if a sync never came back.
+        let opened = opened(folder.path());
+        let pending = opened.queue.enqueue(entry(), None).await.unwrap();
+        assert_eq!(pending.await, Err(AuditError::Timeout { waited_ms: 200 }));
+        let mut queued = 0;
+        let refused = loop {
+            match opened.queue.enqueue(entry(), None).await {
+                Ok(_) => queued += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(
+            refused,
+            AuditError::Timeout { waited_ms: 200 },
+            "and memory is bounded"
+        );
+        assert!(
+            (20..32).contains(&queued),
+            "{queued} of 1 MiB in a queue of 32"
+        );
     }
 }

@@ -354,6 +354,49 @@ async fn a_copy_of_a_live_trail_verifies_and_reading_goes_on() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_and_an_export_of_a_busy_trail_are_signed_to_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = open(&folder.path().join("live"));
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for task in 0..4 {
+        let (log, stop) = (
+            audit.session(format!("s-{task}")),
+            std::sync::Arc::clone(&stop),
+        );
+        tasks.push(tokio::spawn(async move {
+            for i in 0.. {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    return i;
+                }
+                log.append(outcome(i)).await.unwrap();
+            }
+            0
+        }));
+    }
+    let (reader, root) = (audit.reader(), folder.path().to_owned());
+    let reports = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        reader.copy_to(&root.join("copy")).unwrap();
+        export(&reader, &root.join("export")).unwrap();
+        let options = VerifyStore::default();
+        let copied = verify_store(&root.join("copy"), &options, &mut |_| ()).unwrap();
+        (
+            copied,
+            verify_export(&root.join("export"), &options, &mut |_| ()).unwrap(),
+        )
+    });
+    let (copied, exported) = reports.await.unwrap();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for task in tasks {
+        assert!(task.await.unwrap() > 0);
+    }
+    assert_eq!(copied.verdict, Verdict::Verified, "{copied:#?}");
+    assert_eq!(exported.verdict, Verdict::Verified, "{exported:#?}");
+    assert!(copied.records > 2 && exported.records >= copied.records);
+}
+
 #[tokio::test]
 async fn an_export_verifies_and_names_what_was_changed_in_it() {
     let folder = tempfile::tempdir().unwrap();

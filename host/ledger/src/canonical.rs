@@ -132,7 +132,7 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     loop {
-        let (plain, tail) = rest.split_at(plain_len(rest));
+        let (plain, tail) = rest.split_at(plain_len::<false>(rest));
         out.extend_from_slice(plain);
         let Some((&byte, tail)) = tail.split_first() else {
             break;
@@ -249,21 +249,16 @@ impl<'t> Walker<'t> {
 
     fn key(&mut self) -> Result<&'t [u8], NotCanonical> {
         self.eat(b'"', "a key must begin here")?;
-        let start = self.at;
-        for &byte in self.rest() {
-            match byte {
-                b'"' => break,
-                b'\\' | ..=0x1f | 0x7f.. => {
-                    return Err(self.fault("a character that keys cannot have"));
-                }
-                _ => self.at += 1,
-            }
-        }
-        let key = self.text.get(start..self.at).unwrap_or_default();
+        let rest = self.rest();
+        let key = rest.get(..plain_len::<true>(rest)).unwrap_or_default();
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             return Err(self.fault("a key that is empty or too long"));
         }
-        self.eat(b'"', "the key does not end")?;
+        self.at += key.len();
+        self.eat(
+            b'"',
+            "a key that does not end, or a character that keys cannot have",
+        )?;
         Ok(key)
     }
 
@@ -336,7 +331,7 @@ impl<'t> Walker<'t> {
     fn string(&mut self) -> Result<(), NotCanonical> {
         self.at += 1;
         loop {
-            self.at += plain_len(self.rest());
+            self.at += plain_len::<false>(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -368,26 +363,35 @@ impl<'t> Walker<'t> {
     }
 }
 
-/// How many bytes at the start of `text` stand for themselves inside a string. Eight at a time, because
-/// the verifier spends most of its time outside of hashing here.
-fn plain_len(text: &[u8]) -> usize {
+/// How many bytes at the start of `text` stand for themselves inside a string, or, for a `KEY`, inside a key,
+/// which is printable ASCII. Eight at a time, because the verifier spends most of its time outside of
+/// hashing here.
+fn plain_len<const KEY: bool>(text: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
+    /// High bits where a byte is `byte`; above the lowest such place also where it is one more.
+    const fn is(word: u64, byte: u64) -> u64 {
+        let differs = word ^ (ONES * byte);
+        differs.wrapping_sub(ONES) & !differs
+    }
     let mut len = 0;
     let (words, _) = text.as_chunks::<8>();
     for word in words {
         let word = u64::from_le_bytes(*word);
-        // A byte below `n` borrows into its high bit; bytes of 0x80 and more are left out by `!word`.
+        // A byte below 0x20 borrows into its high bit; bytes of 0x80 and more are left out by `!word`.
         let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES) & !(word ^ (ONES * 0x22));
-        let slash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES) & !(word ^ (ONES * 0x5c));
-        let special = (control | quote | slash) & HIGH;
+        let mut special = control | is(word, 0x22) | is(word, 0x5c);
+        if KEY {
+            special |= word | is(word, 0x7f);
+        }
+        special &= HIGH;
         if special != 0 {
             return len + (special.trailing_zeros() / 8) as usize;
         }
         len += 8;
     }
-    let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let special =
+        |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\' || (KEY && byte >= 0x7f);
     let tail = text.get(len..).unwrap_or_default();
     len + tail.iter().position(special).unwrap_or(tail.len())
 }

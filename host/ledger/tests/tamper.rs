@@ -244,6 +244,20 @@ fn an_unknown_version_alone_is_unreadable_and_not_a_failure() {
     assert_eq!((report.verdict, report.exit_code), (Verdict::Unreadable, 4));
 }
 
+#[test]
+fn a_version_that_was_changed_is_a_failure_and_not_another_version() {
+    let mut chain = chain(12);
+    let at = chain.lines[4].len() - 2;
+    chain.lines[4][at] = b'2';
+    let report = chain.verify();
+    assert_eq!(report.exit_code, 1);
+    assert_eq!(
+        codes(&report),
+        [(BreakCode::Version, Some(4)), (BreakCode::Chain, Some(4))]
+    );
+    assert_eq!(report.good, [(0, 3), (5, 11)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 

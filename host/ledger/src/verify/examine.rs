@@ -175,7 +175,10 @@ fn session(members: &Members<'_>) -> Result<Option<(Box<str>, u64)>, Fault> {
         (None, None) => Ok(None),
         (Some(session), Some(n)) => {
             let fault = Fault::NotCanonical("its session or its number there is malformed");
-            let session = serde_json::from_slice::<Box<str>>(session).map_err(|_| fault)?;
+            let session = match canonical::plain_string(session) {
+                Some(plain) => plain.into(),
+                None => serde_json::from_slice::<Box<str>>(session).map_err(|_| fault)?,
+            };
             Ok(Some((session, number(Some(n)).ok_or(fault)?)))
         }
         _ => Err(Fault::NotCanonical(
