@@ -238,7 +238,7 @@ pub struct Assessment {
     pub all_of: Vec<Requirement>,
     /// How long the request stands. 0 leaves it to the rule.
     pub ttl_seconds: u32,
-    /// The approval covers so many rows; beyond them the exchange is held again.
+    /// The approval covers so many rows of the exchange, from its first one; beyond them it is held again.
     pub max_rows: Option<u64>,
 }
 

@@ -11,9 +11,18 @@
 )]
 
 mod alone;
+mod approval;
+mod approver;
 mod copy;
 mod login;
 mod malformed;
 mod masking;
+mod newest_policy;
 mod refusal;
+mod reload;
+mod single_use;
+mod status;
+mod threshold;
+mod transaction;
 mod upstream;
+mod withdrawn;

@@ -6,6 +6,8 @@
 pub mod binary;
 pub mod certificates;
 pub mod driver;
+pub mod extended;
+pub mod people;
 pub mod raw;
 pub mod world;
 

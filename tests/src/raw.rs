@@ -151,6 +151,18 @@ impl Raw {
         Ok(byte)
     }
 
+    /// Whether nothing comes for so long. What comes is left to be read.
+    pub fn is_silent(&mut self, wait: Duration) -> io::Result<bool> {
+        self.stream.set_read_timeout(Some(wait))?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(READ_LIMIT))?;
+        match peeked {
+            Ok(_) => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Whether the server has closed the connection.
     pub fn closed(&mut self) -> io::Result<bool> {
         let mut byte = [0];

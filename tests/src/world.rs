@@ -167,6 +167,7 @@ impl WorldPlan {
             more: self.more.clone(),
             secrets: vec![("upstream.password".into(), format!("{UPSTREAM_PASSWORD}\n"))],
             environment: self.environment.clone(),
+            cache: binary::cache(),
         })
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::compiled;
 use crate::error::{Result, StageError, log_tail};
 use crate::keeper::{Keeper, Plan, StopBy};
 use crate::port;
@@ -43,6 +44,8 @@ pub struct Setup {
     pub secrets: Vec<(String, String)>,
     /// Set for the gateway, in addition to our own environment.
     pub environment: Vec<(String, String)>,
+    /// A folder where compiled plugins may be kept for the next gateway.
+    pub cache: Option<PathBuf>,
 }
 
 /// A running gateway.
@@ -105,6 +108,9 @@ impl Gateway {
             &users::file(&gateway.setup.users),
             0o600,
         )?;
+        if let Some(cache) = &gateway.setup.cache {
+            compiled::lend(cache, &gateway.compiled_folder());
+        }
         gateway.choose_ports()?;
         Ok(gateway)
     }
@@ -123,7 +129,12 @@ impl Gateway {
         });
         let log = log_tail(&self.log_file());
         let error = match up {
-            Some(true) => return Ok(()),
+            Some(true) => {
+                if let Some(cache) = &self.setup.cache {
+                    compiled::keep(cache, &self.compiled_folder());
+                }
+                return Ok(());
+            }
             Some(false) => StageError::Ended {
                 what: "the gateway".into(),
                 log,
@@ -269,6 +280,10 @@ impl Gateway {
     /// What the gateway wrote to its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn compiled_folder(&self) -> PathBuf {
+        self.data_folder().join("cache")
     }
 
     fn log_file(&self) -> PathBuf {

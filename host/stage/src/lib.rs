@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod clinic;
+mod compiled;
 pub mod error;
 pub mod gateway;
 pub mod keeper;

@@ -67,7 +67,7 @@ pub struct Ask {
     pub requirements: Vec<Requirement>,
     /// Rows that went out before the exchange was held; 0 if it is held before it starts.
     pub rows_so_far: u64,
-    /// Rows that an approval covers; `None`: as many as there are.
+    /// Rows that an approval covers, those included that are out; `None`: as many as there are.
     pub max_rows: Option<u64>,
     /// Digest of the exact action: statement, parameters, principal, resource.
     pub fingerprint: [u8; 32],

@@ -42,7 +42,7 @@ pub struct View {
     pub requirements: Vec<Needed>,
     /// Rows that went out before the exchange was held.
     pub rows_so_far: u64,
-    /// Rows that an approval covers.
+    /// Rows that an approval covers, those included that are out.
     pub max_rows: Option<u64>,
     /// Digest of the exact action, hex.
     pub fingerprint: String,

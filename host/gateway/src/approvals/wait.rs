@@ -60,7 +60,7 @@ impl Pending {
     }
 
     /// Ends the wait without a decision, for this reason. After a decision was taken it does nothing.
-    pub fn withdraw(self, why: Withdrawal) {
+    pub fn withdraw(&self, why: Withdrawal) {
         self.held.withdraw(why);
     }
 }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::builtin::builtin_component;
 use crate::config::policy::{Place, PluginSource, PluginUse, PolicySet, Rule};
+use crate::config::problem::{Problem, shown};
 use crate::identity::principal::Principal;
 use crate::policy::hex;
 
@@ -126,6 +127,29 @@ pub enum BuildError {
     },
 }
 
+impl BuildError {
+    /// As the reader of the policy folder would name it.
+    fn problem(&self, dir: &Path) -> Problem {
+        let place = match self {
+            Self::Read { place, .. }
+            | Self::Digest { place, .. }
+            | Self::Plugin { place, .. }
+            | Self::World { place, .. } => place,
+        };
+        let what = self.to_string();
+        let what = what.strip_prefix(&format!("{place}: ")).unwrap_or(&what);
+        Problem {
+            place: Place {
+                file: shown(&dir.join(&place.file)),
+                line: place.line,
+            },
+            column: 0,
+            what: what.to_owned(),
+            remedy: String::new(),
+        }
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
@@ -200,6 +224,36 @@ impl Builder {
             plugins_by_rule,
             kinds,
         })
+    }
+
+    /// Builds the whole generation, or says all that is wrong with it: a build ends at its first failure,
+    /// each plugin by itself shows the others. `dir` is the policy folder.
+    pub fn build_or_explain(
+        &mut self,
+        set: &PolicySet,
+        number: u64,
+        dir: &Path,
+    ) -> Result<Generation, Vec<Problem>> {
+        let first = match self.build(set.clone(), number) {
+            Ok(generation) => return Ok(generation),
+            Err(first) => first,
+        };
+        // What a part of the set does not name is still worth keeping.
+        let loaded = self.loaded.clone();
+        let alone = set.plugins.iter().filter_map(|plugin| {
+            let set = PolicySet {
+                plugins: vec![plugin.clone()],
+                rules: Vec::new(),
+                ..set.clone()
+            };
+            self.build(set, number).err()
+        });
+        let mut errors: Vec<BuildError> = alone.collect();
+        self.loaded = loaded;
+        if errors.is_empty() {
+            errors.push(first);
+        }
+        Err(errors.iter().map(|error| error.problem(dir)).collect())
     }
 
     fn load(&mut self, wanted: &PluginUse, wasm: &[u8]) -> Result<Arc<Plugin>, BuildError> {

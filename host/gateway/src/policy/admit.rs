@@ -20,7 +20,7 @@ use crate::telemetry::metrics::{Phase, Verdict};
 
 /// Times an exchange is judged anew because the policy changed while it waited. A policy that changes
 /// more often than that within one exchange is not one to wait for.
-const ROUNDS_MAX: usize = 4;
+pub(super) const ROUNDS_MAX: usize = 4;
 
 /// Leave to forward one exchange, once. Made by admission only; consumed by settling.
 pub struct Ticket {
@@ -180,18 +180,31 @@ pub(super) async fn admit(
         };
         return with_intent(pipeline, ticket).await;
     }
+    Err(kept_changing(pipeline, session, request).await)
+}
+
+/// The policy changed in each of the rounds.
+pub(super) async fn kept_changing(
+    pipeline: &Pipeline,
+    session: &Session,
+    request: &dyn Request,
+) -> Denial {
     let refusal = Refusal {
         code: "policy/changing".to_owned(),
         message: "the policy kept changing while it was judged; send it again".to_owned(),
         fault: Fault::Gateway,
     };
-    let standing = standing(pipeline, session, request).await?;
-    let exchange = request.exchange(&standing);
-    Err(deny(pipeline, session, &exchange, &standing, refusal).await)
+    match standing(pipeline, session, request).await {
+        Ok(standing) => {
+            let exchange = request.exchange(&standing);
+            deny(pipeline, session, &exchange, &standing, refusal).await
+        }
+        Err(denial) => denial,
+    }
 }
 
 /// The rule that applies, or the recorded denial where none does.
-async fn standing(
+pub(super) async fn standing(
     pipeline: &Pipeline,
     session: &Session,
     request: &dyn Request,

@@ -10,7 +10,7 @@ use super::guard::{Need, Refusal};
 use super::pipeline::Pipeline;
 use super::standing::Standing;
 use super::verdict::Fault;
-use crate::approvals::{ApprovalId, Ask, AskError, Decision};
+use crate::approvals::{ApprovalId, Ask, AskError, Decision, Pending, Withdrawal};
 use crate::config::policy::{Requirement, Rule};
 use crate::plugins::RuleRuntime;
 
@@ -186,16 +186,17 @@ pub(super) async fn ask(
         generation: standing.generation(),
         ttl: requirements.ttl,
     };
-    let mut pending = pipeline.approvals().ask(ask).await.map_err(not_asked)?;
+    let pending = pipeline.approvals().ask(ask).await.map_err(not_asked)?;
+    let id = pending.id().clone();
+    let mut wait = Wait { pending, caller };
     caller.waiting(&Waiting {
-        approval: pending.id().clone(),
+        approval: id.clone(),
         exchange: exchange.id.clone(),
         from: requirements.approvers(),
         reasons: requirements.reasons.clone(),
         expires_in: requirements.ttl,
     });
-    let id = pending.id().clone();
-    match pending.decided().await {
+    match wait.pending.decided().await {
         Decision::Approved {
             approvers,
             max_rows,
@@ -215,6 +216,21 @@ pub(super) async fn ask(
             message: format!("nobody decided approval {id} in time"),
             fault: Fault::Approval,
         }),
+    }
+}
+
+/// A wait that says why when it is dropped.
+struct Wait<'a> {
+    pending: Pending,
+    caller: &'a dyn Caller,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        // After a decision this does nothing. What is dropped without a word counts as abandoned.
+        if self.caller.canceled() {
+            self.pending.withdraw(Withdrawal::Cancelled);
+        }
     }
 }
 

@@ -172,4 +172,7 @@ pub struct Waiting {
 pub trait Caller: Send + Sync {
     /// Tells the caller that it waits and for what. Must not block.
     fn waiting(&self, waiting: &Waiting);
+
+    /// Whether a wait that is dropped now was canceled by its caller; otherwise the caller has left.
+    fn canceled(&self) -> bool;
 }

@@ -17,6 +17,7 @@ mod guard;
 mod mask;
 mod metrics;
 mod pipeline;
+mod recheck;
 mod record;
 mod settle;
 mod standing;
@@ -32,8 +33,9 @@ pub use exchange::{
 pub use mask::{CellText, Masked, Part, Replacement};
 pub use metrics::Metrics;
 pub use pipeline::{Parts, Pipeline};
+pub use recheck::GoOn;
 pub(crate) use record::hex;
-pub use settle::{End, GoOn, InFlight, Released, Settling};
+pub use settle::{End, InFlight, Released, Settling};
 pub use standing::{Searcher, Standing};
 pub use treatment::{Pseudonyms, tag, treat_text, year_may_show};
 pub use verdict::{Denial, Fault};

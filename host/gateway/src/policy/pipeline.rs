@@ -84,8 +84,10 @@ impl Pipeline {
     /// Puts a generation in force, once that is on record. Live sessions obey it at their next exchange.
     pub async fn activate(&self, generation: Generation) -> Result<(), AuditError> {
         self.audit.append(activated(&generation)).await?;
+        let generation = Arc::new(generation);
+        self.generation.store(Arc::clone(&generation));
+        // Behind it: whoever sees the number can rely on it.
         self.metrics.activated(&generation);
-        self.generation.store(Arc::new(generation));
         Ok(())
     }
 
@@ -218,7 +220,7 @@ impl Pipeline {
         };
         let refusal = Refusal {
             code: format!("caller/{why}"),
-            message: "canceling statement due to user request; nothing was sent".to_owned(),
+            message: "canceling statement due to user request".to_owned(),
             fault: Fault::Canceled,
         };
         let exchange = request.exchange(&standing);

@@ -11,11 +11,11 @@ use almoner_ledger::{Draft, Kind};
 use bytes::Bytes;
 
 use super::admit::{self, Ticket};
-use super::approve::{self, Approved, Asking, Requirements};
 use super::column::{ColumnFacts, Masking};
 use super::exchange::{Caller, Exchange, Request, Session};
 use super::mask::{self, Counts, Desk, Masked, Part};
 use super::pipeline::Pipeline;
+use super::recheck::{self, GoOn};
 use super::record;
 use super::standing::{Searcher, Standing};
 use super::usage::Use;
@@ -224,38 +224,7 @@ impl InFlight {
     ) -> impl Future<Output = Result<Option<GoOn>, Denial>> + Send + 'static {
         let session = Arc::clone(&self.ticket.session);
         let rows = self.rows;
-        async move {
-            // Under the newest generation: the rows to come obey it as far as approval goes.
-            let Some(standing) = pipeline.standing(&session) else {
-                return Err(admit::no_rule(&pipeline, &session, &request.bare()).await);
-            };
-            let exchange = request.exchange(&standing);
-            let runtime = standing.runtime();
-            let context = pipeline.context(&session, &exchange, &runtime.rule);
-            let assessed = approve::assess(runtime, &context, &exchange.actions, rows).await;
-            let Some(requirements) = Requirements::of(&runtime.rule, &assessed.needs) else {
-                return Ok(assessed.recheck_at_rows.map(|at| GoOn {
-                    approved: None,
-                    until: Some(at),
-                }));
-            };
-            let asking = Asking {
-                session: &session,
-                exchange: &exchange,
-                standing: &standing,
-                requirements,
-                rows_so_far: rows,
-            };
-            match approve::ask(&pipeline, asking, &*caller).await {
-                Ok(approved) => Ok(Some(GoOn {
-                    until: approved.max_rows.map(|more| rows.saturating_add(more)),
-                    approved: Some(approved),
-                })),
-                Err(refusal) => {
-                    Err(admit::deny(&pipeline, &session, &exchange, &standing, refusal).await)
-                }
-            }
-        }
+        async move { recheck::recheck(&pipeline, &session, &*request, &*caller, rows).await }
     }
 
     /// Takes note of what a recheck came to.
@@ -334,10 +303,4 @@ impl InFlight {
             },
         );
     }
-}
-
-/// Leave to go on after a recheck.
-pub struct GoOn {
-    approved: Option<Approved>,
-    until: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! A saved policy becomes the generation in force, or is refused and changes nothing. Built whole on the
 //! watch's own thread; live sessions meet it at their next exchange.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use almoner_audit::{Filter, Reader};
@@ -28,6 +29,7 @@ pub(super) fn watch(
         builder,
         pipeline,
         running,
+        policy_dir: config.policy_dir.clone(),
         keys_file: config.keys_file.clone(),
         runtime: Handle::current(),
     };
@@ -39,7 +41,8 @@ struct Reload {
     builder: Builder,
     pipeline: Arc<Pipeline>,
     running: Arc<Running>,
-    keys_file: std::path::PathBuf,
+    policy_dir: PathBuf,
+    keys_file: PathBuf,
     runtime: Handle,
 }
 
@@ -53,9 +56,14 @@ impl Reload {
             }
         };
         let number = self.pipeline.generation().number + 1;
-        let generation = match self.builder.build(set, number) {
+        let built = self
+            .builder
+            .build_or_explain(&set, number, &self.policy_dir);
+        let generation = match built {
             Ok(generation) => generation,
-            Err(error) => return self.refuse(vec![error.to_string()]),
+            Err(problems) => {
+                return self.refuse(problems.iter().map(ToString::to_string).collect());
+            }
         };
         let digest = generation.digest.clone();
         let pipeline = Arc::clone(&self.pipeline);

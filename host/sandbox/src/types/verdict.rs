@@ -34,7 +34,7 @@ pub struct Assessment {
     pub all_of: Vec<Requirement>,
     /// How long an approval is good for. 0: the rule's own time.
     pub ttl_seconds: u32,
-    /// An approval covers so many rows.
+    /// An approval covers so many rows of the exchange, from its first one.
     pub max_rows: Option<u64>,
 }
 

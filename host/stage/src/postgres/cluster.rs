@@ -86,16 +86,17 @@ fn kept_cluster(cache: &Path, bin: &Path) -> Result<PathBuf> {
     Ok(cache.join(format!("cluster-{}", version.trim_matches('-'))))
 }
 
-/// Keeps a copy. Several processes may do so at once: each renames a whole copy into place, and whoever
-/// comes second finds the place taken, which is as good.
+/// Keeps a copy. Several may do so at once: each renames a whole copy into place, and whoever comes second
+/// finds the place taken, which is as good.
 fn keep(data: &Path, kept: &Path) -> Result<()> {
     let cache = kept.parent().unwrap_or(kept);
     fs::create_dir_all(cache).map_err(StageError::io(format!("making {}", cache.display())))?;
-    let copy_to = cache.join(format!("making-{}", std::process::id()));
+    let making = tempfile::Builder::new().prefix("making-").tempdir_in(cache);
+    let making = making.map_err(StageError::io("making a temporary folder"))?;
+    let copy_to = making.path().join("data");
     copy(data, &copy_to, None)?;
-    if fs::rename(&copy_to, kept).is_err() {
-        let _ = fs::remove_dir_all(&copy_to);
-    }
+    // Taken already: what is in the temporary folder goes with it.
+    let _ = fs::rename(&copy_to, kept);
     Ok(())
 }
 

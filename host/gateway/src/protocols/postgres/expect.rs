@@ -22,7 +22,9 @@ pub(super) enum Expect {
         statement: Arc<Prepared>,
         said: bool,
     },
-    Bind,
+    Bind {
+        said: bool,
+    },
     /// To Describe of a statement or, with the portal's formats, of a portal.
     Describe {
         of: Arc<Prepared>,
@@ -40,9 +42,22 @@ pub(super) enum Expect {
         words: Option<OwnWords>,
         query: bool,
     },
+    /// `must_fail`: something before it was refused of which the server knows nothing, so a transaction
+    /// that is still open behind it has to fail.
     Sync {
         said: bool,
+        must_fail: bool,
     },
+}
+
+impl Expect {
+    /// To a Sync of the caller's, or of the gateway's own.
+    pub(super) fn sync(said: bool) -> Self {
+        Self::Sync {
+            said,
+            must_fail: false,
+        }
+    }
 }
 
 /// A prepared statement.
@@ -208,6 +223,15 @@ impl Flight {
     /// Whether anything of it may concern sensitive relations.
     pub(super) fn is_sensitive(&self) -> bool {
         self.statements.iter().any(|statement| statement.sensitive)
+    }
+
+    /// Whether rows come of it, and policy may stop them.
+    pub(super) fn may_stop(&self) -> bool {
+        let returns = |statement: &Arc<Resolved>| {
+            let facts = statement.parsed.facts.as_ref();
+            facts.is_none_or(|facts| facts.returns_rows)
+        };
+        self.inflight.may_stop() && self.statements.iter().any(returns)
     }
 
     pub(super) fn has_pending(&self) -> bool {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use almoner_sql::Kind;
+use almoner_wire::postgres::backend::TransactionStatus;
 use almoner_wire::postgres::fields::Severity;
 use almoner_wire::postgres::frontend::{Bind, Parse, Target};
 use almoner_wire::postgres::{Frame, Frontend};
@@ -51,9 +52,7 @@ impl Relay {
         match message {
             Frontend::Terminate => Err(Ending::Caller),
             Frontend::Sync => {
-                self.skipping = false;
-                self.upstream.own(Housekeeping::Sync);
-                self.expect.push_back(Expect::Sync { said: true });
+                self.on_sync(frame);
                 Ok(())
             }
             // Behind the end of a COPY the server drops what is left of it.
@@ -147,7 +146,7 @@ impl Relay {
         match statement.clearance() {
             Some(clearance) if clearance.generation() == current => {
                 self.upstream.prepare(&clearance, frame.raw());
-                self.expect.push_back(Expect::Bind);
+                self.expect.push_back(Expect::Bind { said: true });
                 self.portals.insert(bind.portal, portal);
             }
             _ => self.clear(statement, Then::Bind(frame, bind.portal, portal)),
@@ -224,6 +223,20 @@ impl Relay {
         self.expect.push_back(Expect::Close { said: true });
     }
 
+    /// Without a transaction block it is Sync that makes changes last. Behind a response that may yet be
+    /// stopped it waits, or they would last although the caller is told that the pipeline failed.
+    fn on_sync(&mut self, frame: Frame) {
+        let commits = self.unsynced_write && self.status == TransactionStatus::Idle;
+        if commits && self.owes_what_may_stop() {
+            self.stall(frame);
+            return;
+        }
+        self.skipping = false;
+        self.unsynced_write = false;
+        self.upstream.own(Housekeeping::Sync);
+        self.expect.push_back(Expect::sync(true));
+    }
+
     pub(super) fn circumstances(&self) -> Circumstances {
         Circumstances {
             catalogs: Arc::clone(&self.catalogs),
@@ -268,17 +281,29 @@ impl Relay {
 
     /// What may change state is not forwarded behind a response that may yet be stopped.
     fn must_stall(&self, asked: &Asked) -> bool {
-        let may_stop = self.expect.iter().any(|owed| match owed {
-            Expect::Execute(flight) | Expect::Query(flight) => {
-                flight.inflight.may_stop() && flight.stopped.is_none()
-            }
-            _ => false,
-        });
-        may_stop
+        self.owes_what_may_stop()
             && self
                 .pipeline
                 .standing(&self.session)
                 .is_none_or(|standing| asked.exchange(&standing).effect() == Effect::Write)
+    }
+
+    pub(super) fn owes_what_may_stop(&self) -> bool {
+        self.expect.iter().any(|owed| match owed {
+            Expect::Execute(flight) | Expect::Query(flight) => flight.may_stop(),
+            _ => false,
+        })
+    }
+
+    /// A refusal in mid-response is being carried through: until the server is done with it, nothing
+    /// further is sent that it would do or that a late cancel could hit.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.canceling.is_some()
+            || self.expect.iter().any(|owed| match owed {
+                Expect::Execute(flight) | Expect::Query(flight) => flight.stopped.is_some(),
+                Expect::Sync { must_fail, .. } => *must_fail,
+                _ => false,
+            })
     }
 
     fn stall(&mut self, frame: Frame) {
@@ -310,7 +335,7 @@ impl Relay {
             (Ok(Leave::Clearance(clearance)), Then::Bind(frame, name, portal)) => {
                 let clearance = portal.statement.set_clearance(clearance);
                 self.upstream.prepare(&clearance, frame.raw());
-                self.expect.push_back(Expect::Bind);
+                self.expect.push_back(Expect::Bind { said: true });
                 self.portals.insert(name, portal);
             }
             (Ok(Leave::Ticket(ticket)), Then::Query(frame)) => {
@@ -320,6 +345,7 @@ impl Relay {
                 self.expect.push_back(Expect::Query(flight));
             }
             (Ok(Leave::Ticket(ticket)), Then::Execute(frame, portal)) => {
+                self.unsynced_write |= ticket.exchange().effect() == Effect::Write;
                 let mut flight = self.forward(&frame, *ticket, asked);
                 self.note_effects(&flight.statements);
                 flight.portal =
@@ -407,7 +433,7 @@ impl Relay {
                 self.describe_copied(copied);
                 // An error of describing ends here, and the COPY itself says what is wrong.
                 self.upstream.own(Housekeeping::Sync);
-                self.expect.push_back(Expect::Sync { said: false });
+                self.expect.push_back(Expect::sync(false));
             }
         }
         self.upstream.forward(&ticket, frame.raw());

@@ -14,6 +14,7 @@ use super::message::{Message, precedes_rows};
 use super::request::Asked;
 use super::rows::Piece;
 use super::session::{Ending, Relay, check_parameter};
+use super::sinks::Housekeeping;
 use super::words::OwnWords;
 use crate::policy::Effect;
 
@@ -75,8 +76,8 @@ impl Relay {
                 _ => Err(OUT_OF_TURN),
             },
             Backend::BindComplete => match self.expect.pop_front() {
-                Some(Expect::Bind) => {
-                    self.client.say(OwnWords::bind_complete());
+                Some(Expect::Bind { said }) => {
+                    self.say_if(said, OwnWords::bind_complete);
                     Ok(())
                 }
                 _ => Err(OUT_OF_TURN),
@@ -197,13 +198,25 @@ impl Relay {
             self.portals.clear();
             self.change = None;
         }
+        if status == TransactionStatus::Failed && was != status {
+            self.portals.clear();
+        }
         match self.expect.front() {
+            Some(Expect::Sync {
+                must_fail: true, ..
+            }) if status == TransactionStatus::InTransaction => {
+                // The caller was told of an error, so the transaction must have failed.
+                self.expect.pop_front();
+                self.upstream.own(Housekeeping::FailQuery);
+                self.expect.push_front(Expect::Refused {
+                    words: None,
+                    query: true,
+                });
+                Ok(())
+            }
             Some(Expect::Sync { .. }) => {
-                if let Some(Expect::Sync { said }) = self.expect.pop_front() {
+                if let Some(Expect::Sync { said, .. }) = self.expect.pop_front() {
                     self.say_if(said, || OwnWords::ready(status));
-                }
-                if status == TransactionStatus::Failed && was != status {
-                    self.portals.clear();
                 }
                 Ok(())
             }
@@ -237,6 +250,9 @@ impl Relay {
                     self.discard_to_sync().await?;
                 }
                 Ok(())
+            }
+            Some(Expect::Execute(flight) | Expect::Query(flight)) if flight.stopped.is_some() => {
+                self.fail_stopped(&Message::new(fields, false, true)).await
             }
             Some(Expect::Execute(flight) | Expect::Query(flight)) => {
                 let harmless = !flight.is_sensitive()
@@ -282,7 +298,7 @@ impl Relay {
                 .await?;
                 self.discard_to_sync().await
             }
-            Some(Expect::Bind | Expect::Close { .. }) => {
+            Some(Expect::Bind { .. } | Expect::Close { .. }) => {
                 let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
                 self.aside(asked, Message::new(fields, false, true), true)
                     .await?;
@@ -410,7 +426,7 @@ impl Relay {
             self.expect
                 .iter()
                 .find(|owed| matches!(owed, Expect::Sync { .. })),
-            Some(Expect::Sync { said: false })
+            Some(Expect::Sync { said: false, .. })
         )
     }
 

@@ -2,6 +2,7 @@
 //! known functions may mean something else.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -177,8 +178,11 @@ impl Request for Asked {
     }
 }
 
-/// Tells a held caller what it waits for, through the session's own queue.
-pub(super) struct Notices(tokio::sync::mpsc::Sender<OwnWords>);
+/// Tells a held caller what it waits for, through the session's own queue; and why a wait is given up.
+pub(super) struct Notices {
+    queue: tokio::sync::mpsc::Sender<OwnWords>,
+    canceling: AtomicBool,
+}
 
 /// Notices of one session that wait to be written; there is one per approval asked for.
 pub(super) const NOTICES_MAX: usize = 8;
@@ -186,13 +190,28 @@ pub(super) const NOTICES_MAX: usize = 8;
 impl Notices {
     pub(super) fn new() -> (Arc<Self>, tokio::sync::mpsc::Receiver<OwnWords>) {
         let (sender, receiver) = tokio::sync::mpsc::channel(NOTICES_MAX);
-        (Arc::new(Self(sender)), receiver)
+        let notices = Self {
+            queue: sender,
+            canceling: AtomicBool::new(false),
+        };
+        (Arc::new(notices), receiver)
+    }
+
+    /// Gives up a wait because the caller says so.
+    pub(super) fn cancel<W>(&self, wait: W) {
+        self.canceling.store(true, Ordering::Relaxed);
+        drop(wait);
+        self.canceling.store(false, Ordering::Relaxed);
     }
 }
 
 impl Caller for Notices {
     fn waiting(&self, waiting: &Waiting) {
         // A full queue means that the caller reads nothing; the approval is on record all the same.
-        let _ = self.0.try_send(OwnWords::waiting(waiting));
+        let _ = self.queue.try_send(OwnWords::waiting(waiting));
+    }
+
+    fn canceled(&self) -> bool {
+        self.canceling.load(Ordering::Relaxed)
     }
 }

@@ -12,6 +12,7 @@ use almoner_wire::postgres::fields::Severity;
 use almoner_wire::postgres::{Decoder, Direction, Frame, Limits, WireError};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::action::Cursor;
@@ -154,6 +155,10 @@ pub(super) struct Relay {
     pub(super) rechecking: Option<Rechecking>,
     /// A message that may change state, behind a response that may yet be stopped.
     pub(super) stalled: Option<Frame>,
+    /// Something that may change state was sent, and no Sync since.
+    pub(super) unsynced_write: bool,
+    /// A cancel request that is on its way to the server.
+    pub(super) canceling: Option<JoinHandle<()>>,
     pub(super) flush_at: Option<Instant>,
 }
 
@@ -250,6 +255,8 @@ async fn connect(
         admitting: None,
         rechecking: None,
         stalled: None,
+        unsynced_write: false,
+        canceling: None,
         flush_at: None,
     });
     Ok((relay, Halves::of(stream), Halves::of(upstream.stream)))
@@ -293,6 +300,7 @@ enum Event {
     Released(crate::policy::Released),
     Told(OwnWords),
     Canceled,
+    CancelPassedOn,
     Flush,
     ClientRead(usize),
     ServerRead(usize),
@@ -336,6 +344,10 @@ impl Relay {
                 Ok(())
             }
             Event::Canceled => self.on_cancel().await,
+            Event::CancelPassedOn => {
+                self.canceling = None;
+                Ok(())
+            }
             Event::Flush => {
                 self.flush_at = None;
                 self.flush_trickle().await
@@ -367,6 +379,7 @@ impl Relay {
             released = records.settled(), if settling => Event::Released(released?),
             Some(words) = self.told.recv() => Event::Told(words),
             () = self.registered.canceled.notified() => Event::Canceled,
+            () = passed_on(&mut self.canceling), if self.canceling.is_some() => Event::CancelPassedOn,
             wrote = server.write.write_buf(upstream_out), if !upstream_out.is_empty() => {
                 wrote.map_err(upstream_io)?;
                 Event::Wrote
@@ -403,7 +416,7 @@ impl Relay {
     }
 
     fn wants_client(&self) -> bool {
-        if self.admitting.is_some() || self.stalled.is_some() {
+        if self.admitting.is_some() || self.stalled.is_some() || self.is_stopping() {
             // Listening on, to notice a caller who leaves.
             self.client_in.len() < HELD_INPUT_BYTES_MAX
         } else {
@@ -414,6 +427,8 @@ impl Relay {
     async fn take_client_frames(&mut self) -> Result<(), Ending> {
         loop {
             if self.admitting.is_some()
+                || self.is_stopping()
+                || (self.stalled.is_some() && self.owes_what_may_stop())
                 || self.upstream.len() >= HELD_BYTES_MAX
                 || self.expect.len() >= OWED_MAX
             {
@@ -496,6 +511,16 @@ async fn poll<W, T>(
 ) -> Result<T, Denial> {
     match waiting {
         Some(waiting) => answer(waiting).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// It says itself when it fails, and ends within the time for connecting.
+async fn passed_on(canceling: &mut Option<JoinHandle<()>>) {
+    match canceling {
+        Some(canceling) => {
+            let _ = canceling.await;
+        }
         None => std::future::pending().await,
     }
 }

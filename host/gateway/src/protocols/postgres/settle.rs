@@ -15,7 +15,7 @@ use super::session::{Ending, Rechecking, Relay};
 use super::sinks::Housekeeping;
 use super::typed::Typing;
 use super::words::OwnWords;
-use crate::policy::{ColumnFacts, Denial, End, GoOn, InFlight, Standing};
+use crate::policy::{ColumnFacts, Denial, Effect, End, GoOn, InFlight, Standing};
 
 /// Rows of one window: enough that a record per window costs little, few enough to be let out soon.
 const WINDOW_ROWS: usize = 1_000;
@@ -187,7 +187,7 @@ impl Relay {
             let asked = Arc::clone(&admitting.asked);
             let then = admitting.then;
             // Dropping the answer withdraws the request for approval.
-            drop(admitting.answer);
+            self.notices.cancel(admitting.answer);
             let denial = self
                 .pipeline
                 .withdrawn(&self.session, &*asked, "canceled")
@@ -201,7 +201,7 @@ impl Relay {
         }
         if let Some(rechecking) = self.rechecking.take() {
             let asked = rechecking.asked;
-            drop(rechecking.answer);
+            self.notices.cancel(rechecking.answer);
             let denial = self
                 .pipeline
                 .withdrawn(&self.session, &*asked, "canceled")
@@ -212,14 +212,18 @@ impl Relay {
         Ok(())
     }
 
-    fn cancel_upstream(&self) {
+    /// Until it has arrived nothing further is sent, lest it hit that.
+    fn cancel_upstream(&mut self) {
+        if self.canceling.is_some() {
+            return;
+        }
         let dialer = Arc::clone(&self.dialer);
         let (pid, key) = (self.upstream_pid, self.upstream_key.clone());
-        tokio::spawn(async move {
+        self.canceling = Some(tokio::spawn(async move {
             if let Err(error) = dialer.cancel(pid, key).await {
                 tracing::warn!(%error, "a cancel request could not be passed on");
             }
-        });
+        }));
     }
 
     /// Ends a response in mid-course: what was held back is dropped, what still comes is not looked at.
@@ -243,7 +247,9 @@ impl Relay {
         });
         flight.window.clear();
         flight.window_bytes = 0;
-        // A cancel request that comes late would hit the next statement instead.
+        // Its end may lie in the server's buffer, and no Sync be on its way.
+        self.upstream.own(Housekeeping::Flush);
+        // With others behind it, a cancel request that comes late would hit the next one instead.
         if only {
             self.cancel_upstream();
         }
@@ -264,15 +270,19 @@ impl Relay {
         self.client.say(OwnWords::denial(&denial));
         for owed in &mut self.expect {
             match owed {
-                Expect::Sync { .. } => return Ok(()),
+                Expect::Sync { must_fail, .. } => {
+                    *must_fail = true;
+                    return Ok(());
+                }
                 Expect::Execute(flight) | Expect::Query(flight) => {
                     flight.stopped = Some(denial.clone());
                     flight.silent = true;
                 }
                 Expect::Parse { said, .. }
                 | Expect::Describe { said, .. }
+                | Expect::Bind { said }
                 | Expect::Close { said } => *said = false,
-                Expect::Bind | Expect::Refused { .. } => {}
+                Expect::Refused { words, .. } => *words = None,
             }
         }
         // Nothing was sent behind it yet: the server is made to fail, so that it drops what follows.
@@ -285,6 +295,27 @@ impl Relay {
         Ok(())
     }
 
+    /// The server's own error ends a response that was stopped: what the caller hears is the refusal.
+    pub(super) async fn fail_stopped(&mut self, message: &Message) -> Result<(), Ending> {
+        let Some(flight) = self.flight() else {
+            return Ok(());
+        };
+        flight.failed = Some(format!("error:{}", message.code()));
+        flight.copy = None;
+        let (denial, silent) = (flight.stopped.clone(), flight.silent);
+        if matches!(self.expect.front(), Some(Expect::Execute(_))) {
+            self.end_front("stopped").await?;
+            if let (Some(denial), false) = (denial, silent) {
+                self.client.say(OwnWords::denial(&denial));
+            }
+            self.discard_to_sync().await?;
+        }
+        if message.is_fatal() {
+            return Err(Ending::Upstream);
+        }
+        Ok(())
+    }
+
     /// A simple query has come to its end.
     pub(super) async fn end_query(&mut self, status: TransactionStatus) -> Result<(), Ending> {
         let Some(flight) = self.flight() else {
@@ -292,6 +323,7 @@ impl Relay {
         };
         let (outcome, stopped) = (flight.outcome(), flight.stopped.clone());
         let failed = flight.failed.is_some();
+        let wrote = flight.inflight.exchange().effect() == Effect::Write;
         self.end_front(&outcome).await?;
         match stopped {
             None => self.client.say(OwnWords::ready(status)),
@@ -303,7 +335,11 @@ impl Relay {
                     query: true,
                 });
             }
-            Some(denial) => {
+            Some(mut denial) => {
+                // The server was done before the refusal came, and nothing takes that back.
+                if wrote && !failed {
+                    denial.message.push_str("; what it changed stands");
+                }
                 self.client.say(OwnWords::denial(&denial));
                 self.client.say(OwnWords::ready(status));
             }

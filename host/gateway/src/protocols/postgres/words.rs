@@ -70,8 +70,11 @@ impl OwnWords {
             Fault::Gateway => GATEWAY,
         };
         let by = match &denial.rule {
-            Some(rule) => format!("almoner: refused by rule \"{rule}\": {}", denial.message),
-            None => format!("almoner: {}", denial.message),
+            // Who cancels was not refused anything.
+            Some(rule) if denial.fault != Fault::Canceled => {
+                format!("almoner: refused by rule \"{rule}\": {}", denial.message)
+            }
+            _ => format!("almoner: {}", denial.message),
         };
         Self::of(&Backend::ErrorResponse(
             Fields::own(Severity::Error, code, &by).with_detail(&format!(
