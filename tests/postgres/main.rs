@@ -13,11 +13,17 @@
 mod alone;
 mod approval;
 mod approver;
+mod betrayal;
+mod channels;
 mod copy;
+mod handshake;
+mod identity;
 mod login;
 mod malformed;
 mod masking;
+mod meanings;
 mod newest_policy;
+mod pipeline;
 mod refusal;
 mod reload;
 mod single_use;

@@ -7,6 +7,7 @@ pub mod binary;
 pub mod certificates;
 pub mod driver;
 pub mod extended;
+pub mod meddler;
 pub mod people;
 pub mod raw;
 pub mod world;

@@ -151,6 +151,14 @@ impl Raw {
         Ok(byte)
     }
 
+    /// The byte that comes next, left to be read.
+    pub fn peek(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.stream.peek(&mut byte)?;
+        let [byte] = byte;
+        Ok(byte)
+    }
+
     /// Whether nothing comes for so long. What comes is left to be read.
     pub fn is_silent(&mut self, wait: Duration) -> io::Result<bool> {
         self.stream.set_read_timeout(Some(wait))?;

@@ -116,6 +116,11 @@ impl Chain {
         Ok(outcome)
     }
 
+    /// Whether an exchange has an intent and no outcome.
+    pub(crate) fn is_open(&self, exchange: &str) -> bool {
+        self.open.contains_key(exchange)
+    }
+
     fn open_change(&mut self, exchange: Option<(Kind, Box<str>)>, seq: u64) -> OpenChange {
         match exchange {
             Some((Kind::Intent, exchange)) => {

@@ -322,7 +322,7 @@ impl Reader {
                 let last = self.store.last_key(RECORDS).map_err(ReadError::Database)?;
                 Ok(last
                     .and_then(|key| store::record_seq(&key))
-                    .map_or(0, |seq| seq + 1))
+                    .map_or(0, |seq| seq.saturating_add(1)))
             }
         }
     }

@@ -28,6 +28,11 @@ impl SessionLog {
         &self.count.id
     }
 
+    /// Whether an exchange has an intent on record, or on its way there, and no outcome.
+    pub fn is_open(&self, exchange: &str) -> bool {
+        self.queue.lock().is_open(exchange)
+    }
+
     /// Appends and waits until the record is on stable storage.
     pub async fn append(&self, entry: impl Into<Entry>) -> Result<Durable, AuditError> {
         self.enqueue(entry).await?.await

@@ -124,6 +124,14 @@ impl Store {
         Ok(scan.map(|entry| entry.map_err(|error| error.into_string())))
     }
 
+    /// The place of the first record from here on. `None` if there is none, or if it cannot be told.
+    pub(crate) fn next_record(&self, from: u64) -> Option<u64> {
+        let mut scan = self
+            .scan(RECORDS, &record_key(from), Direction::Forward, None)
+            .ok()?;
+        record_seq(&scan.next()?.ok()?.0)
+    }
+
     /// Hands every entry between two keys to `each`, without copying it.
     pub(crate) fn for_each(
         &self,

@@ -295,3 +295,32 @@ async fn a_byte_changed_in_the_databases_own_files_never_verifies() {
     }
     assert!(tried > 40, "{tried}");
 }
+
+#[tokio::test]
+async fn a_record_at_the_far_end_of_all_numbers_is_found_without_counting_up_to_it() {
+    for far in [1 << 52, u64::MAX - 1, u64::MAX] {
+        let folder = tempfile::tempdir().unwrap();
+        closed_trail(folder.path(), 20).await;
+        tamper(folder.path(), |db| {
+            let records = db.cf_handle("records").unwrap();
+            let line = db.get_cf(records, 9_u64.to_be_bytes()).unwrap().unwrap();
+            db.put_cf(records, far.to_be_bytes(), line).unwrap();
+            let mut between = [0_u8; 12];
+            between[3] = 1;
+            db.put_cf(db.cf_handle("bodies").unwrap(), between, b"x")
+                .unwrap();
+        });
+        let started = std::time::Instant::now();
+        let report = verify(folder.path());
+        assert_eq!(report.exit_code, 1, "{:?}", report.failures);
+        assert!(
+            report
+                .failures
+                .iter()
+                .any(|found| found.code == BreakCode::Extra),
+            "the body in the hole: {:?}",
+            report.failures
+        );
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    }
+}

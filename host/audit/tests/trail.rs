@@ -224,6 +224,20 @@ async fn searches_find_what_is_indexed_and_what_is_not_yet() {
 }
 
 #[tokio::test]
+async fn an_exchange_is_open_from_its_intent_to_its_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = open(folder.path());
+    let log = audit.session("s-1");
+    assert!(!log.is_open("s-1.1"));
+    // From the moment it has its place, even if whoever asked for it does not wait.
+    drop(log.enqueue(intent("s-1.1")).await.unwrap());
+    assert!(log.is_open("s-1.1") && !log.is_open("s-1.2"));
+    let done = Draft::new(Kind::Outcome, now()).with("exchange", "s-1.1");
+    log.append(done).await.unwrap();
+    assert!(!log.is_open("s-1.1"));
+}
+
+#[tokio::test]
 async fn bodies_come_back_and_long_fields_become_bodies() {
     let folder = tempfile::tempdir().unwrap();
     let audit = open(folder.path());

@@ -322,3 +322,31 @@ proptest! {
         prop_assert_ne!(report.exit_code, 0);
     }
 }
+
+#[test]
+fn a_body_that_is_there_twice_does_not_hide_one_that_is_not() {
+    let mut chain = Chain::begin();
+    let draft = Draft::new(Kind::Outcome, chain.time()).with("rows", 1);
+    chain.append(draft, Some(("s-a", 0)), &[b"request", b"response"]);
+    chain.checkpoint();
+    let mut verifier = Verifier::new(vec![chain.key.verifier()], true);
+    chain
+        .notes
+        .iter()
+        .for_each(|note| verifier.checkpoint(note.clone(), false));
+    for line in &chain.lines {
+        let mut examined = almoner_ledger::Examined::of(line);
+        if examined.bodies().len() == 2 {
+            examined.body(0, b"request");
+            examined.body(0, b"request");
+        }
+        verifier.accept(examined);
+    }
+    let report = verifier.finish();
+    let codes: Vec<BreakCode> = codes(&report).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(report.exit_code, 1, "{report:#?}");
+    assert!(
+        codes.contains(&BreakCode::Extra) && codes.contains(&BreakCode::BodyMissing),
+        "{report:#?}"
+    );
+}

@@ -22,6 +22,7 @@ pub fn run(args: Args, output: &Output) -> Exit {
         output.error(error);
         return Exit::USAGE;
     }
+    logs::hide_panic_texts();
     let config = match args.config.load(output) {
         Ok(config) => config,
         Err(exit) => return exit,

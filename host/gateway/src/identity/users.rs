@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,8 @@ pub struct Users {
 }
 
 struct Snapshot {
+    /// Which reading of a file it is, of all in this process; never 0.
+    reading: u64,
     by_name: BTreeMap<String, User>,
     /// Iterations that most users have: a mock with others would stand out.
     iterations: u32,
@@ -108,6 +111,26 @@ impl Users {
             .get(name)
             .filter(|user| !user.disabled && user.verifier.is_some())?;
         Some(principal(user, "scram-sha-256"))
+    }
+
+    /// Whether a session of this login may go on as whom it began: the login is still there and enabled, and
+    /// stands for the same person with the same groups. `seen` is the session's own note of the reading for
+    /// which that was found, so that it is found once for each.
+    pub fn is_still(&self, name: &str, principal: &Principal, seen: &AtomicU64) -> bool {
+        let users = self.current();
+        if users.reading == seen.load(Ordering::Relaxed) {
+            return true;
+        }
+        let user = users.by_name.get(name);
+        user.filter(|user| !user.disabled && user.verifier.is_some())
+            .is_some_and(|user| {
+                user.subject == principal.subject
+                    && user.actor == principal.actor
+                    && user.person == principal.person
+                    && user.groups == principal.groups
+            })
+            .then(|| seen.store(users.reading, Ordering::Relaxed))
+            .is_some()
     }
 
     /// Checks a password that was sent as it is (admin API). Takes some milliseconds of computing, the
@@ -198,7 +221,9 @@ impl Snapshot {
             *counts.entry(verifier.iterations()).or_default() += 1;
         }
         let most = counts.into_iter().max_by_key(|(_, users)| *users);
+        static READINGS: AtomicU64 = AtomicU64::new(1);
         Ok(Self {
+            reading: READINGS.fetch_add(1, Ordering::Relaxed),
             by_name,
             iterations: most.map_or(ITERATIONS, |(iterations, _)| iterations),
         })

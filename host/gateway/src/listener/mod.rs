@@ -9,39 +9,61 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+/// Connections that have not logged in yet, beside those that have: enough for a burst of callers, and for the
+/// requests to cancel that come when all places are taken.
+const STRANGERS_MAX: usize = 256;
 /// After a failed accept (too many open files, say) the listener pauses, lest it spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A connection's place: a stranger's at first, a session's once it has logged in. So strangers cannot take the
+/// places of those who belong here.
+pub struct Place {
+    sessions: Arc<Semaphore>,
+    _held: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Takes a session's place in exchange for the stranger's. `None`: all are taken.
+    #[must_use]
+    pub fn for_session(self) -> Option<SessionPlace> {
+        let held = self.sessions.try_acquire_owned().ok()?;
+        Some(SessionPlace { _held: held })
+    }
+}
+
+/// A session's place, given back when it is dropped.
+pub struct SessionPlace {
+    _held: OwnedSemaphorePermit,
+}
+
 /// Accepts until `draining` turns true, then waits `drain` at most for what is still going on.
-/// `refused` is called for a caller beyond the limit, whose connection is closed at once.
+/// `refused` is called for a stranger beyond the limit, whose connection is closed at once.
 pub async fn serve<F>(
     listener: TcpListener,
     sessions_max: usize,
     drain: Duration,
     mut draining: watch::Receiver<bool>,
-    serve_one: impl Fn(TcpStream, SocketAddr) -> F,
+    serve_one: impl Fn(TcpStream, SocketAddr, Place) -> F,
     refused: impl Fn(),
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(sessions_max));
+    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => {
-                        let session = serve_one(socket, peer);
-                        sessions.spawn(async move {
-                            session.await;
-                            drop(place);
-                        });
+                Ok((socket, peer)) => match Arc::clone(&strangers).try_acquire_owned() {
+                    Ok(held) => {
+                        let place = Place { sessions: Arc::clone(&places), _held: held };
+                        sessions.spawn(serve_one(socket, peer, place));
                     }
                     Err(_) => {
-                        tracing::warn!(%peer, sessions_max, "too many sessions; a connection was refused");
+                        tracing::warn!(%peer, "too many connections that have not logged in; one was refused");
                         refused();
                     }
                 },

@@ -245,6 +245,17 @@ async fn with_intent(pipeline: &Pipeline, mut ticket: Ticket) -> Result<Ticket, 
     Ok(ticket)
 }
 
+/// An intent that was put on record at the very moment its exchange was withdrawn: it was not sent.
+pub(super) async fn close_intent(session: &Session, exchange: &Exchange) {
+    if !session.log.is_open(exchange.id.as_str()) {
+        return;
+    }
+    let draft = record::follow_up(Kind::Outcome, session, exchange).with("outcome", "not-sent");
+    if let Err(error) = session.log.append(draft).await {
+        tracing::error!(%error, exchange = %exchange.id, "that an exchange was not sent could not be recorded");
+    }
+}
+
 /// Records the denial, then words it. A denial that cannot be recorded still denies.
 pub(super) async fn deny(
     pipeline: &Pipeline,
@@ -267,9 +278,17 @@ pub(super) async fn deny(
 
 /// No rule lets the caller use the resource.
 pub(super) async fn no_rule(pipeline: &Pipeline, session: &Session, exchange: &Exchange) -> Denial {
+    let (code, message) = if pipeline.is_current(session) {
+        ("policy/no-rule", "no rule lets you use this resource")
+    } else {
+        (
+            "identity/changed",
+            "your login was changed or withdrawn; connect again",
+        )
+    };
     let refusal = Refusal {
-        code: "policy/no-rule".to_owned(),
-        message: "no rule lets you use this resource".to_owned(),
+        code: code.to_owned(),
+        message: message.to_owned(),
         fault: Fault::Policy,
     };
     let generation = pipeline.generation();

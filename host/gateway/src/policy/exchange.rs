@@ -18,6 +18,8 @@ use crate::telemetry::metrics::SessionCount;
 pub struct Session {
     /// `s` and 13 characters of Crockford base32 (64 random bits).
     pub id: String,
+    /// The name they logged in with.
+    pub login: String,
     /// Who acts.
     pub principal: Principal,
     /// Where the caller connects from.
@@ -30,12 +32,16 @@ pub struct Session {
     pub started_at: jiff::Timestamp,
     pub(super) log: SessionLog,
     pub(super) media: &'static str,
+    /// The reading of the users file under which the principal was found to be still the same.
+    pub(super) identity_seen: AtomicU64,
     exchanges: AtomicU64,
     _count: Option<SessionCount>,
 }
 
 /// What a protocol knows when a caller has proven who they are.
 pub struct Opening {
+    /// The name they logged in with.
+    pub login: String,
     /// Who acts.
     pub principal: Principal,
     /// Where the caller connects from.
@@ -52,6 +58,7 @@ impl Session {
     pub(super) fn new(log: SessionLog, opening: Opening, count: Option<SessionCount>) -> Arc<Self> {
         Arc::new(Self {
             id: log.id().to_owned(),
+            login: opening.login,
             principal: opening.principal,
             source: opening.source,
             resource: opening.resource,
@@ -59,6 +66,7 @@ impl Session {
             media: opening.media,
             started_at: jiff::Timestamp::now(),
             log,
+            identity_seen: AtomicU64::new(0),
             exchanges: AtomicU64::new(0),
             _count: count,
         })

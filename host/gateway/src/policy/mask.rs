@@ -33,7 +33,7 @@ pub enum CellText<'a> {
 }
 
 /// What takes a cell's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Replacement {
     /// NULL.
     Null,
@@ -46,6 +46,17 @@ pub enum Replacement {
         /// The kind it is done to.
         kind: Arc<str>,
     },
+}
+
+/// What is left of a text is still somebody's: only its size is shown.
+impl std::fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Typed { treatment, kind } => write!(f, "Typed({treatment:?}, {kind})"),
+        }
+    }
 }
 
 /// Findings by kind.

@@ -38,4 +38,4 @@ pub(crate) use record::hex;
 pub use settle::{End, InFlight, Released, Settling};
 pub use standing::{Searcher, Standing};
 pub use treatment::{Pseudonyms, tag, treat_text, year_may_show};
-pub use verdict::{Denial, Fault};
+pub use verdict::{Denial, Fault, Withdrawn};

@@ -13,16 +13,17 @@ use almoner_sandbox::CallContext;
 use arc_swap::ArcSwap;
 
 use super::admit::{self, Clearance, Ticket};
-use super::exchange::{Caller, Exchange, Opening, Request, Session};
+use super::exchange::{Caller, Effect, Exchange, Opening, Request, Session};
 use super::guard::Refusal;
 use super::metrics::Metrics;
 use super::record;
 use super::standing::Standing;
 use super::treatment::Pseudonyms;
 use super::usage::UsageBook;
-use super::verdict::{Denial, Fault};
+use super::verdict::{Denial, Fault, Withdrawn};
 use crate::approvals::Approvals;
 use crate::config::policy::Rule;
+use crate::identity::users::Users;
 use crate::plugins::Generation;
 
 /// The pipeline. One per gateway, shared by all sessions.
@@ -30,6 +31,7 @@ pub struct Pipeline {
     generation: ArcSwap<Generation>,
     approvals: Approvals,
     audit: Audit,
+    users: Arc<Users>,
     pseudonyms: ArcSwap<Pseudonyms>,
     usage: UsageBook,
     metrics: Metrics,
@@ -45,6 +47,8 @@ pub struct Parts {
     pub approvals: Approvals,
     /// The audit trail.
     pub audit: Audit,
+    /// Who may log in, as of now.
+    pub users: Arc<Users>,
     /// The active pseudonym key.
     pub pseudonyms: Pseudonyms,
     /// Counters.
@@ -60,6 +64,7 @@ impl Pipeline {
             generation: ArcSwap::from_pointee(parts.generation),
             approvals: parts.approvals,
             audit: parts.audit,
+            users: parts.users,
             pseudonyms: ArcSwap::from_pointee(parts.pseudonyms),
             usage: UsageBook::new(),
             metrics: parts.metrics,
@@ -213,23 +218,43 @@ impl Pipeline {
         admit::clear(self, session, request).await
     }
 
-    /// Records a held exchange that its caller withdrew (`canceled`, `abandoned`).
-    pub async fn withdrawn(&self, session: &Session, request: &dyn Request, why: &str) -> Denial {
+    /// Records an exchange that was asked for and is not done, or not to its end, because of its caller.
+    pub async fn withdrawn(
+        &self,
+        session: &Session,
+        request: &dyn Request,
+        why: Withdrawn,
+    ) -> Denial {
         let Some(standing) = self.standing(session) else {
             return admit::no_rule(self, session, &request.bare()).await;
         };
         let refusal = Refusal {
-            code: format!("caller/{why}"),
-            message: "canceling statement due to user request".to_owned(),
+            code: format!("caller/{}", why.as_str()),
+            message: why.message().to_owned(),
             fault: Fault::Canceled,
         };
         let exchange = request.exchange(&standing);
-        admit::deny(self, session, &exchange, &standing, refusal).await
+        let denial = admit::deny(self, session, &exchange, &standing, refusal).await;
+        // An intent may be on record already, if it was withdrawn at that moment: it came to nothing.
+        if !why.was_sent() && exchange.effect() == Effect::Write {
+            admit::close_intent(session, &exchange).await;
+        }
+        denial
+    }
+
+    /// Whether the session's login is still what it was when the session began. A login that was disabled or
+    /// removed, or has other groups, must log in again; until then nothing of it is let through.
+    pub fn is_current(&self, session: &Session) -> bool {
+        self.users
+            .is_still(&session.login, &session.principal, &session.identity_seen)
     }
 
     /// The generation in force with the rule that applies to a session's principal; `None` where no rule
-    /// lets them use the resource.
+    /// lets them use the resource, or their login has changed.
     pub fn standing(&self, session: &Session) -> Option<Standing> {
+        if !self.is_current(session) {
+            return None;
+        }
         let generation = self.generation();
         let rule = generation.rule_for(&session.principal, &session.resource)?;
         Some(Standing {

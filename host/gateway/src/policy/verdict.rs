@@ -33,6 +33,48 @@ pub enum Fault {
     Gateway,
 }
 
+/// Why an exchange that was asked for is not done after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// The caller canceled it before it was sent.
+    Canceled,
+    /// The caller canceled it in mid-response.
+    CanceledMidway,
+    /// The caller went away before it was sent.
+    Abandoned,
+    /// The gateway stops before it was sent.
+    Stopping,
+    /// Something before it in the same pipeline failed, and so the upstream would not do it.
+    Skipped,
+}
+
+impl Withdrawn {
+    /// As records name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Canceled | Self::CanceledMidway => "canceled",
+            Self::Abandoned => "abandoned",
+            Self::Stopping => "stopping",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether the upstream has it.
+    pub(super) fn was_sent(self) -> bool {
+        self == Self::CanceledMidway
+    }
+
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::Canceled => "canceling statement due to user request; nothing was sent",
+            Self::CanceledMidway => "canceling statement due to user request",
+            Self::Stopping => "the gateway is stopping; nothing was sent",
+            Self::Abandoned => "the caller went away; nothing was sent",
+            Self::Skipped => "what came before it failed; nothing was sent",
+        }
+    }
+}
+
 impl Fault {
     /// As records and metrics name it.
     pub fn as_str(self) -> &'static str {

@@ -115,16 +115,13 @@ pub async fn run(
 
     let keys = KeyFile::open(&config.keys_file)?.pseudonyms()?;
     let approvals = Approvals::new(ApprovalLimits::default(), AuditRecorder::new(audit.clone()));
-    let names = config
-        .resources
-        .iter()
-        .map(|resource| resource.name.as_str());
     let pipeline = Pipeline::open(Parts {
         generation,
         approvals,
         audit: audit.clone(),
+        users: Arc::clone(&users),
         pseudonyms: keys,
-        metrics: Metrics::register(names),
+        metrics: Metrics::register(names(&config)),
         response_body_bytes_max: config.response_body_bytes_max,
     })
     .await?;
@@ -196,7 +193,7 @@ pub async fn run(
         config.limits.sessions_max,
         config.limits.drain,
         draining,
-        move |socket, peer| postgres::serve(Arc::clone(&shared), socket, peer),
+        move |socket, peer, place| postgres::serve(Arc::clone(&shared), socket, peer, place),
         move || metrics.metrics().connection_refused(),
     );
     tokio::pin!(serving);
@@ -233,6 +230,13 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, ServeError
             address: address.to_string(),
             error,
         })
+}
+
+fn names(config: &Gateway) -> impl Iterator<Item = &str> {
+    config
+        .resources
+        .iter()
+        .map(|resource| resource.name.as_str())
 }
 
 fn prepare_folders(config: &Gateway) -> Result<(), ServeError> {

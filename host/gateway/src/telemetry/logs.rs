@@ -73,6 +73,20 @@ pub fn install(format: Option<LogFormat>) -> Result<(), LogError> {
     Ok(())
 }
 
+/// From here on a panic says where it happened and nothing else: its text may quote what passed through (the
+/// standard library's own do, where a string is cut in the wrong place).
+pub fn hide_panic_texts() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(
+            place = place.as_deref().unwrap_or("unknown"),
+            thread = thread.name().unwrap_or("unnamed"),
+            "a panic; this is a fault of the program"
+        );
+    }));
+}
+
 /// A bare level is meant for the gateway; libraries then speak up only when something is wrong.
 fn directives(wanted: &str) -> Result<EnvFilter, ParseError> {
     let wanted = wanted.trim();
@@ -95,8 +109,51 @@ fn may_speak(target: &str, level: Level) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests state what they expect")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::string_slice,
+        clippy::indexing_slicing,
+        reason = "tests state what they expect"
+    )]
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_says_where_and_not_what() {
+        let written = Written::default();
+        let log = written.clone();
+        let subscriber = tracing_subscriber::registry().with(
+            fmt::layer()
+                .with_ansi(false)
+                .with_writer(move || log.clone()),
+        );
+        tracing::subscriber::with_default(subscriber, || {
+            let before = std::panic::take_hook();
+            hide_panic_texts();
+            let text = String::from("é 123-45-6789");
+            let cut = std::panic::catch_unwind(|| text[1..].len());
+            std::panic::set_hook(before);
+            assert!(cut.is_err());
+        });
+        let said = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(
+            said.contains("logs.rs:") && !said.contains("6789"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn libraries_never_get_to_debug() {

@@ -21,6 +21,8 @@ pub struct Examined {
     pub(super) facts: Result<Box<Facts>, Fault>,
     pub(super) bodies_checked: u64,
     pub(super) bodies_offered: u64,
+    /// Which of them, a bit each.
+    offered: u64,
     pub(super) breaks: Vec<Break>,
 }
 
@@ -67,6 +69,7 @@ impl Examined {
             facts: examine(line).map(Box::new),
             bodies_checked: 0,
             bodies_offered: 0,
+            offered: 0,
             breaks: Vec::new(),
         }
     }
@@ -81,8 +84,8 @@ impl Examined {
         self.facts.as_ref().map_or(&[], |facts| &facts.bodies)
     }
 
-    /// Checks a body that is there. Bodies that are not there are simply not offered. Each may be offered
-    /// once.
+    /// Checks a body that is there. Bodies that are not there are simply not offered. One that is offered
+    /// twice does not stand in for another that is not.
     pub fn body(&mut self, index: u32, bytes: &[u8]) {
         let Ok(facts) = &self.facts else { return };
         let seq = Some(facts.seq);
@@ -95,6 +98,17 @@ impl Examined {
             });
             return;
         };
+        let bit = 1_u64.checked_shl(index).unwrap_or(0);
+        if self.offered & bit != 0 || bit == 0 {
+            let explain = format!("body {index} is there twice");
+            self.breaks.push(Break {
+                code: BreakCode::Extra,
+                seq,
+                explain,
+            });
+            return;
+        }
+        self.offered |= bit;
         self.bodies_offered += 1;
         if reference.len != bytes.len() as u64 || reference.hash != Hash::of_body(bytes) {
             let explain = format!("body {index} is not the one that was recorded");

@@ -132,6 +132,11 @@ impl Resolved {
         resolved
     }
 
+    /// Whether it may do what its text does not tell.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.opaque.is_some()
+    }
+
     /// What a cursor yields was judged when it was declared; an unknown one may yield anything.
     fn follow_cursor(&mut self, facts: &Statement, ground: &Ground<'_>) {
         let cursor = facts

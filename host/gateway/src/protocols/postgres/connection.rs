@@ -27,6 +27,7 @@ use super::words::OwnWords;
 use crate::config::gateway::{Limits, Resource, UpstreamTls};
 use crate::identity::principal::Principal;
 use crate::identity::users::Users;
+use crate::listener::{Place, SessionPlace};
 use crate::policy::{Opening, Pipeline};
 
 /// ALPN of direct TLS (PostgreSQL documentation, "SSL Session Encryption").
@@ -118,10 +119,19 @@ impl Shared {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
-    let handshake = Box::pin(open(&shared, socket, peer));
-    match tokio::time::timeout(shared.limits.handshake, handshake).await {
-        Ok(Ok(Some(opened))) => session::run(&shared, opened).await,
+pub async fn serve(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr, place: Place) {
+    let mut failed = None;
+    let handshake = Box::pin(open(&shared, socket, peer, place, &mut failed));
+    let outcome = tokio::time::timeout(shared.limits.handshake, handshake).await;
+    // Outside of the handshake's time: who lets it run out behind a wrong proof is on record all the same.
+    if let Some(Failure { wanted, why }) = failed {
+        note_failure(&shared, peer, &wanted, &why).await;
+    }
+    match outcome {
+        Ok(Ok(Some((opened, place)))) => {
+            session::run(&shared, opened).await;
+            drop(place);
+        }
         Ok(Ok(None)) => {}
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "a connection ended before its session began");
@@ -138,11 +148,16 @@ pub(super) struct Opened {
     pub(super) wanted: Wanted,
 }
 
+/// The same with the place it has.
+type Placed = (Opened, SessionPlace);
+
 async fn open(
     shared: &Arc<Shared>,
     socket: TcpStream,
     peer: SocketAddr,
-) -> Result<Option<Opened>, LoginError> {
+    place: Place,
+    failed: &mut Option<Failure>,
+) -> Result<Option<Placed>, LoginError> {
     socket.set_nodelay(true)?;
     let mut first = [0; 2];
     let direct = loop {
@@ -191,22 +206,49 @@ async fn open(
                 return Ok(None);
             }
             Startup::Session { minor, params, .. } => {
-                return begin(shared, stream, buffer, peer, encrypted, minor, params).await;
+                let hello = Hello {
+                    peer,
+                    encrypted,
+                    minor,
+                    params,
+                    place,
+                };
+                return begin(shared, stream, buffer, hello, failed).await;
             }
         }
     }
     Err(LoginError::Refused("too many requests before a session"))
 }
 
-async fn begin(
-    shared: &Arc<Shared>,
-    mut stream: Stream,
-    mut buffer: BytesMut,
+/// A login that failed, to be recorded.
+struct Failure {
+    wanted: Wanted,
+    why: String,
+}
+
+/// Who asks for a session, and how.
+struct Hello {
     peer: SocketAddr,
     encrypted: bool,
     minor: u16,
     params: Vec<(Bytes, Bytes)>,
-) -> Result<Option<Opened>, LoginError> {
+    place: Place,
+}
+
+async fn begin(
+    shared: &Arc<Shared>,
+    mut stream: Stream,
+    mut buffer: BytesMut,
+    hello: Hello,
+    failed: &mut Option<Failure>,
+) -> Result<Option<Placed>, LoginError> {
+    let Hello {
+        peer,
+        encrypted,
+        minor,
+        params,
+        place,
+    } = hello;
     if shared.tls_required && !encrypted {
         let words = OwnWords::error_with_hint(
             Severity::Fatal,
@@ -241,24 +283,55 @@ async fn begin(
         Err(error) => {
             // A caller who hangs up (to ask a person for the password, say) has not failed.
             if !matches!(error, LoginError::Io(_)) {
-                note_failure(shared, peer, &wanted, &error.to_string()).await;
+                let why = error.to_string();
+                let user = wanted.user.clone();
+                *failed = Some(Failure { wanted, why });
+                login::say_failed(&mut stream, &user).await;
             }
             return Err(error);
         }
     };
-    open_session(shared, stream, buffer, peer, wanted, principal).await
+    let Some(place) = place.for_session() else {
+        shared.pipeline.metrics().connection_refused();
+        let words = OwnWords::error(
+            Severity::Fatal,
+            "53300",
+            "almoner: too many sessions; try again later",
+        );
+        return refuse(&mut stream, words, "too many sessions").await;
+    };
+    let caller = Caller {
+        peer,
+        wanted,
+        principal,
+        place,
+    };
+    open_session(shared, stream, buffer, caller).await
+}
+
+/// Somebody who has logged in.
+struct Caller {
+    peer: SocketAddr,
+    wanted: Wanted,
+    principal: Principal,
+    place: SessionPlace,
 }
 
 async fn open_session(
     shared: &Arc<Shared>,
     mut stream: Stream,
     buffer: BytesMut,
-    peer: SocketAddr,
-    wanted: Wanted,
-    principal: Principal,
-) -> Result<Option<Opened>, LoginError> {
+    caller: Caller,
+) -> Result<Option<Placed>, LoginError> {
+    let Caller {
+        peer,
+        wanted,
+        principal,
+        place,
+    } = caller;
     let opened = if shared.resources.contains_key(&wanted.database) {
         let opening = Opening {
+            login: wanted.user.clone(),
             principal,
             source: peer,
             resource: wanted.database.clone(),
@@ -271,12 +344,15 @@ async fn open_session(
         Ok(None)
     };
     match opened {
-        Ok(Some(session)) => Ok(Some(Opened {
-            stream,
-            buffer,
-            session,
-            wanted,
-        })),
+        Ok(Some(session)) => {
+            let opened = Opened {
+                stream,
+                buffer,
+                session,
+                wanted,
+            };
+            Ok(Some((opened, place)))
+        }
         Ok(None) => {
             // The same words whether it exists or not.
             let message = format!("no access to database \"{}\"", wanted.database);

@@ -1,8 +1,10 @@
 //! What the server still owes an answer to, in order; and what the session knows of the statements and
 //! portals the answers are about. The server answers in the order it was asked, so one queue is enough.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use almoner_sql::Kind;
 use almoner_wire::postgres::backend::FieldDescription;
 use bytes::Bytes;
 
@@ -23,12 +25,12 @@ pub(super) enum Expect {
         said: bool,
     },
     Bind {
+        portal: Arc<Portal>,
         said: bool,
     },
-    /// To Describe of a statement or, with the portal's formats, of a portal.
+    /// To Describe of a statement or of a portal of it.
     Describe {
         of: Arc<Prepared>,
-        portal: Option<Vec<i16>>,
         said: bool,
     },
     Close {
@@ -64,12 +66,34 @@ impl Expect {
 pub(super) struct Prepared {
     pub(super) name: Bytes,
     pub(super) text: Arc<Text>,
+    /// Types of its parameters, as the caller gave them.
+    pub(super) types: Vec<u32>,
+    /// When the server took it in.
+    pub(super) made: Made,
     /// For `COPY (query) TO`: the query, described for its columns.
     pub(super) copied: Option<Arc<Prepared>>,
     described: Mutex<Option<Arc<Described>>>,
     resolved: Mutex<Option<Arc<Resolved>>>,
     columns: Mutex<Option<Arc<Columns>>>,
     clearance: Mutex<Option<Arc<Clearance>>>,
+}
+
+/// When a statement was prepared, for telling whether the server would still take it for the same. Names, in
+/// the text and of the statement itself, may have got another meaning since.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Made {
+    /// What the session did to meanings, counted.
+    pub(super) epoch: u64,
+    /// The catalog's version.
+    pub(super) catalog: u64,
+}
+
+impl Made {
+    /// Before everything: always doubtful.
+    pub(super) const NEVER: Self = Self {
+        epoch: u64::MAX,
+        catalog: u64::MAX,
+    };
 }
 
 /// What the server says of a statement.
@@ -88,10 +112,18 @@ pub(super) struct Columns {
 }
 
 impl Prepared {
-    pub(super) fn new(name: Bytes, text: Arc<Text>, copied: Option<Arc<Prepared>>) -> Arc<Self> {
+    pub(super) fn new(
+        name: Bytes,
+        text: Arc<Text>,
+        types: Vec<u32>,
+        copied: Option<Arc<Prepared>>,
+        made: Made,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name,
             text,
+            types,
+            made,
             copied,
             described: Mutex::default(),
             resolved: Mutex::default(),
@@ -145,6 +177,11 @@ impl Prepared {
         lock(&self.clearance).clone()
     }
 
+    /// The clearance of another one with the same text.
+    pub(super) fn keep_clearance(&self, clearance: Arc<Clearance>) {
+        *lock(&self.clearance) = Some(clearance);
+    }
+
     pub(super) fn set_clearance(&self, clearance: Clearance) -> Arc<Clearance> {
         let clearance = Arc::new(clearance);
         *lock(&self.clearance) = Some(Arc::clone(&clearance));
@@ -163,6 +200,49 @@ pub(super) struct Portal {
     pub(super) parameters: Vec<Option<Bytes>>,
     pub(super) parameter_formats: Vec<i16>,
     pub(super) result_formats: Vec<i16>,
+    /// The server has made it. What a ReadyForQuery or an error ends are the portals it has made by then;
+    /// one whose Bind is still on its way belongs to what comes after.
+    bound: AtomicBool,
+}
+
+impl Portal {
+    pub(super) fn new(
+        statement: Arc<Prepared>,
+        parameters: Vec<Option<Bytes>>,
+        parameter_formats: Vec<i16>,
+        result_formats: Vec<i16>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            statement,
+            parameters,
+            parameter_formats,
+            result_formats,
+            bound: AtomicBool::new(false),
+        })
+    }
+
+    /// What its parameters take.
+    pub(super) fn parameter_bytes(&self) -> usize {
+        self.parameters.iter().flatten().map(Bytes::len).sum()
+    }
+
+    /// Whether what it runs is found by a name when it runs: a cursor's, or another prepared statement's.
+    pub(super) fn depends_on_names(&self) -> bool {
+        self.statement.text.statements.iter().any(|parsed| {
+            matches!(
+                parsed.kind(),
+                Kind::Fetch | Kind::Move | Kind::Execute | Kind::Explain | Kind::Other
+            )
+        })
+    }
+
+    pub(super) fn set_bound(&self) {
+        self.bound.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_bound(&self) -> bool {
+        self.bound.load(Ordering::Relaxed)
+    }
 }
 
 /// An exchange that is being answered.
@@ -223,6 +303,19 @@ impl Flight {
     /// Whether anything of it may concern sensitive relations.
     pub(super) fn is_sensitive(&self) -> bool {
         self.statements.iter().any(|statement| statement.sensitive)
+    }
+
+    /// Whether code that nobody has read may run for it.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.is_opaque())
+    }
+
+    /// Whether the statement that is being answered is one that takes rows from the caller.
+    pub(super) fn copies_in(&self) -> bool {
+        self.statement()
+            .is_some_and(|statement| statement.parsed.kind() == Kind::CopyFrom)
     }
 
     /// Whether rows come of it, and policy may stop them.

@@ -11,21 +11,21 @@ use almoner_wire::postgres::frontend::{Bind, Parse, Target};
 use almoner_wire::postgres::{Frame, Frontend};
 use bytes::{Bytes, BytesMut};
 
-use super::action::{Cursor, Resolved};
-use super::expect::{Expect, Flight, Portal, Prepared};
+use super::action::Resolved;
+use super::expect::{Expect, Flight, Made, Portal, Prepared};
 use super::request::{Asked, Circumstances};
 use super::session::{Admitting, Ending, Leave, Relay, Then};
 use super::sinks::Housekeeping;
 use super::statement::Text;
 use super::words::OwnWords;
-use crate::policy::{Denial, Effect, InFlight, Request, Ticket};
+use crate::policy::{Clearance, Denial, Effect, ExchangeId, InFlight, Request, Ticket};
 
 /// Prepared statements of one session.
 const STATEMENTS_MAX: usize = 10_000;
 /// Open portals of one session.
 const PORTALS_MAX: usize = 1_000;
-/// Cursors of one session whose declaration is remembered.
-const CURSORS_MAX: usize = 1_000;
+/// Names of the gateway's own statements begin so.
+const OWN_NAMES: &[u8] = b"almoner_";
 /// Name under which the query of a COPY is described; closed at once.
 const COPIED: &[u8] = b"almoner_copied";
 
@@ -49,10 +49,20 @@ impl Relay {
             }
             return Ok(());
         }
+        if !self.pipeline.is_current(&self.session) {
+            return Err(Ending::Identity);
+        }
         match message {
             Frontend::Terminate => Err(Ending::Caller),
             Frontend::Sync => {
                 self.on_sync(frame);
+                Ok(())
+            }
+            // Sent ahead of the server's request for it: waits until the server has said what it wants.
+            Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail { .. }
+                if self.may_copy_in() =>
+            {
+                self.stalled = Some(frame);
                 Ok(())
             }
             // Behind the end of a COPY the server drops what is left of it.
@@ -76,7 +86,7 @@ impl Relay {
             }
             Frontend::FunctionCall(_) => {
                 let asked = Asked::refused(
-                    self.session.next_exchange(),
+                    self.next_exchange(),
                     "FUNCTION CALL",
                     "function calls outside of SQL are not carried",
                     self.circumstances(),
@@ -90,9 +100,10 @@ impl Relay {
 
     fn on_query(&mut self, frame: Frame, sql: &Bytes) -> Result<(), Ending> {
         let text = self.shared.texts.parse(sql);
-        let asked = Asked::query(self.session.next_exchange(), text, self.circumstances());
-        if self.must_stall(&asked) {
-            self.stall(frame);
+        let asked = Asked::query(self.next_exchange(), text, self.circumstances());
+        // It commits what came before it, as a Sync does.
+        if self.owes_what_may_stop() {
+            self.stall(frame, Some(&asked));
             return Ok(());
         }
         self.admit(asked, Then::Query(frame));
@@ -100,6 +111,13 @@ impl Relay {
     }
 
     fn on_parse(&mut self, frame: Frame, parse: Parse) -> Result<(), Ending> {
+        if parse.statement.starts_with(OWN_NAMES) {
+            self.refuse_pipeline(
+                "42602",
+                "almoner: names that begin with almoner_ are the gateway's own",
+            );
+            return Ok(());
+        }
         // The server keeps the first of two statements of one name; so must we.
         if !parse.statement.is_empty() && self.statements.contains_key(&parse.statement) {
             self.refuse_pipeline(
@@ -108,7 +126,7 @@ impl Relay {
             );
             return Ok(());
         }
-        if self.statements.len() >= STATEMENTS_MAX {
+        if self.statements.len() >= STATEMENTS_MAX || !self.has_room_for(&parse) {
             self.refuse_pipeline(
                 "54000",
                 "almoner: too many prepared statements in this session",
@@ -116,10 +134,22 @@ impl Relay {
             return Ok(());
         }
         let text = self.shared.texts.parse(&parse.sql);
-        let copied = self.copied_query(&text);
-        let prepared = Prepared::new(parse.statement, text, copied);
+        let made = self.made();
+        let copied = self.copied_query(&text, made);
+        // The name may share memory with a large read; what is kept has its own.
+        let name = Bytes::copy_from_slice(&parse.statement);
+        let prepared = Prepared::new(name, text, parse.parameter_types, copied, made);
         self.clear(Arc::clone(&prepared), Then::Parse(frame, prepared));
         Ok(())
+    }
+
+    /// Whether the texts of all named statements are together no longer than one message may be.
+    fn has_room_for(&self, parse: &Parse) -> bool {
+        if parse.statement.is_empty() {
+            return true;
+        }
+        let held = self.statements.values().map(|one| one.text.sql.len());
+        held.sum::<usize>() + parse.sql.len() <= self.shared.limits.message_bytes_max
     }
 
     fn on_bind(&mut self, frame: Frame, bind: Bind) -> Result<(), Ending> {
@@ -131,27 +161,40 @@ impl Relay {
             self.refuse_pipeline("42P03", "almoner: a portal of this name exists already");
             return Ok(());
         }
-        if self.portals.len() >= PORTALS_MAX {
+        let held: usize = self.portals.values().map(|one| one.parameter_bytes()).sum();
+        if self.portals.len() >= PORTALS_MAX
+            || held + frame.len() > self.shared.limits.message_bytes_max.saturating_mul(2)
+        {
             self.refuse_pipeline("54000", "almoner: too many portals in this session");
             return Ok(());
         }
-        let portal = Arc::new(Portal {
-            statement: Arc::clone(&statement),
-            parameters: bind.parameters,
-            parameter_formats: bind.parameter_formats,
-            result_formats: bind.result_formats,
-        });
+        let statement = self.renewed(statement);
+        let portal = Portal::new(
+            Arc::clone(&statement),
+            bind.parameters,
+            bind.parameter_formats,
+            bind.result_formats,
+        );
+        let name = Bytes::copy_from_slice(&bind.portal);
         // Binding plans the statement, so the guards of today must have let it through.
         let current = self.pipeline.generation().number;
         match statement.clearance() {
             Some(clearance) if clearance.generation() == current => {
-                self.upstream.prepare(&clearance, frame.raw());
-                self.expect.push_back(Expect::Bind { said: true });
-                self.portals.insert(bind.portal, portal);
+                self.bind(&frame, name, portal, &clearance);
             }
-            _ => self.clear(statement, Then::Bind(frame, bind.portal, portal)),
+            _ => self.clear(statement, Then::Bind(frame, name, portal)),
         }
         Ok(())
+    }
+
+    fn bind(&mut self, frame: &Frame, name: Bytes, portal: Arc<Portal>, clearance: &Clearance) {
+        self.prepare_again(&portal.statement, clearance);
+        self.upstream.prepare(clearance, frame.raw());
+        self.expect.push_back(Expect::Bind {
+            portal: Arc::clone(&portal),
+            said: true,
+        });
+        self.portals.insert(name, portal);
     }
 
     fn on_execute(&mut self, frame: Frame, name: &Bytes) -> Result<(), Ending> {
@@ -160,12 +203,12 @@ impl Relay {
             return Ok(());
         };
         let asked = Asked::portal(
-            self.session.next_exchange(),
+            self.next_exchange(),
             Arc::clone(&portal),
             self.circumstances(),
         );
         if self.must_stall(&asked) {
-            self.stall(frame);
+            self.stall(frame, Some(&asked));
             return Ok(());
         }
         self.admit(asked, Then::Execute(frame, portal));
@@ -173,13 +216,9 @@ impl Relay {
     }
 
     fn on_describe(&mut self, target: Target) {
-        let (of, portal, message) = match target {
+        let (of, message) = match target {
             Target::Statement(name) => match self.statements.get(&name) {
-                Some(known) => (
-                    Arc::clone(known),
-                    None,
-                    Housekeeping::DescribeStatement(name),
-                ),
+                Some(known) => (Arc::clone(known), Housekeeping::DescribeStatement(name)),
                 None => {
                     self.refuse_pipeline(
                         "26000",
@@ -191,7 +230,6 @@ impl Relay {
             Target::Portal(name) => match self.portals.get(&name) {
                 Some(known) => (
                     Arc::clone(&known.statement),
-                    Some(known.result_formats.clone()),
                     Housekeeping::DescribePortal(name),
                 ),
                 None => {
@@ -201,11 +239,7 @@ impl Relay {
             },
         };
         self.upstream.own(message);
-        self.expect.push_back(Expect::Describe {
-            of,
-            portal,
-            said: true,
-        });
+        self.expect.push_back(Expect::Describe { of, said: true });
     }
 
     fn on_close(&mut self, target: Target) {
@@ -228,11 +262,12 @@ impl Relay {
     fn on_sync(&mut self, frame: Frame) {
         let commits = self.unsynced_write && self.status == TransactionStatus::Idle;
         if commits && self.owes_what_may_stop() {
-            self.stall(frame);
+            self.stall(frame, None);
             return;
         }
         self.skipping = false;
         self.unsynced_write = false;
+        self.transaction_may_end();
         self.upstream.own(Housekeeping::Sync);
         self.expect.push_back(Expect::sync(true));
     }
@@ -252,6 +287,7 @@ impl Relay {
             let ticket = pipeline.admit(&session, &*request, &*caller).await?;
             Ok(Leave::Ticket(Box::new(ticket)))
         });
+        self.noted.held = false;
         self.admitting = Some(Admitting {
             answer,
             asked,
@@ -261,17 +297,14 @@ impl Relay {
 
     /// Asks the guards alone, for a statement that is to be prepared.
     fn clear(&mut self, statement: Arc<Prepared>, then: Then) {
-        let asked = Asked::statement(
-            self.session.next_exchange(),
-            statement,
-            self.circumstances(),
-        );
+        let asked = Asked::statement(self.next_exchange(), statement, self.circumstances());
         let (pipeline, session) = (Arc::clone(&self.pipeline), Arc::clone(&self.session));
         let request = Arc::clone(&asked);
         let answer = Box::pin(async move {
             let clearance = pipeline.clear(&session, &*request).await?;
             Ok(Leave::Clearance(clearance))
         });
+        self.noted.held = false;
         self.admitting = Some(Admitting {
             answer,
             asked,
@@ -279,13 +312,15 @@ impl Relay {
         });
     }
 
-    /// What may change state is not forwarded behind a response that may yet be stopped.
+    /// What may change state is not forwarded behind a response that may yet be stopped; in a transaction
+    /// nothing is, so that the transaction can be made to fail with it.
     fn must_stall(&self, asked: &Asked) -> bool {
         self.owes_what_may_stop()
-            && self
-                .pipeline
-                .standing(&self.session)
-                .is_none_or(|standing| asked.exchange(&standing).effect() == Effect::Write)
+            && (self.status != TransactionStatus::Idle
+                || self
+                    .pipeline
+                    .standing(&self.session)
+                    .is_none_or(|standing| asked.exchange(&standing).effect() == Effect::Write))
     }
 
     pub(super) fn owes_what_may_stop(&self) -> bool {
@@ -306,10 +341,32 @@ impl Relay {
             })
     }
 
-    fn stall(&mut self, frame: Frame) {
+    /// Keeps a message until what it waits for is over, when it is looked at anew.
+    fn stall(&mut self, frame: Frame, asked: Option<&Asked>) {
         // Without it the server might keep the response that is waited for.
         self.upstream.own(Housekeeping::Flush);
         self.stalled = Some(frame);
+        // Its number is still to be used: the numbers of a session have no gaps.
+        self.noted.spare_id = asked.map(|asked| asked.id().clone());
+    }
+
+    fn next_exchange(&mut self) -> ExchangeId {
+        match self.noted.spare_id.take() {
+            Some(spare) => spare,
+            None => self.session.next_exchange(),
+        }
+    }
+
+    /// Whether a statement that takes rows from the caller is still to begin or under way.
+    fn may_copy_in(&self) -> bool {
+        self.expect.iter().any(|owed| match owed {
+            Expect::Execute(flight) | Expect::Query(flight) => flight
+                .statements
+                .iter()
+                .skip(flight.at)
+                .any(|statement| statement.parsed.kind() == Kind::CopyFrom),
+            _ => false,
+        })
     }
 
     /// Admission has answered.
@@ -320,6 +377,7 @@ impl Relay {
         let Some(Admitting { asked, then, .. }) = self.admitting.take() else {
             return Ok(());
         };
+        self.noted.held = false;
         match (answer, then) {
             (Err(denial), Then::Query(_) | Then::FunctionCall) => {
                 self.upstream.own(Housekeeping::FailQuery);
@@ -330,24 +388,24 @@ impl Relay {
             }
             (Err(denial), _) => self.refuse_pipeline_with(OwnWords::denial(&denial)),
             (Ok(Leave::Clearance(clearance)), Then::Parse(frame, prepared)) => {
-                self.prepare(&frame, prepared, clearance);
+                let clearance = prepared.set_clearance(clearance);
+                self.prepare(frame.raw(), prepared, &clearance, true);
             }
             (Ok(Leave::Clearance(clearance)), Then::Bind(frame, name, portal)) => {
                 let clearance = portal.statement.set_clearance(clearance);
-                self.upstream.prepare(&clearance, frame.raw());
-                self.expect.push_back(Expect::Bind { said: true });
-                self.portals.insert(name, portal);
+                self.bind(&frame, name, portal, &clearance);
             }
             (Ok(Leave::Ticket(ticket)), Then::Query(frame)) => {
-                let mut flight = self.forward(&frame, *ticket, asked);
-                self.note_effects(&flight.statements);
-                flight.at = 0;
+                self.transaction_may_end();
+                let flight = self.forward(&frame, *ticket, asked);
+                self.unsynced_write = false;
+                self.note_effects(&flight.statements, None);
                 self.expect.push_back(Expect::Query(flight));
             }
             (Ok(Leave::Ticket(ticket)), Then::Execute(frame, portal)) => {
                 self.unsynced_write |= ticket.exchange().effect() == Effect::Write;
                 let mut flight = self.forward(&frame, *ticket, asked);
-                self.note_effects(&flight.statements);
+                self.note_effects(&flight.statements, Some(&portal));
                 flight.portal =
                     Some((Arc::clone(&portal.statement), portal.result_formats.clone()));
                 self.expect.push_back(Expect::Execute(flight));
@@ -358,24 +416,24 @@ impl Relay {
         Ok(())
     }
 
-    fn prepare(
+    /// `said`: the caller asked for it and is told.
+    pub(super) fn prepare(
         &mut self,
-        frame: &Frame,
+        message: &[u8],
         prepared: Arc<Prepared>,
-        clearance: crate::policy::Clearance,
+        clearance: &Clearance,
+        said: bool,
     ) {
-        let clearance = prepared.set_clearance(clearance);
-        self.upstream.prepare(&clearance, frame.raw());
+        self.upstream.prepare(clearance, message);
         self.expect.push_back(Expect::Parse {
             statement: Arc::clone(&prepared),
-            said: true,
+            said,
         });
         // Callers may never ask what a statement returns; masking must know.
         self.upstream
             .own(Housekeeping::DescribeStatement(prepared.name.clone()));
         self.expect.push_back(Expect::Describe {
             of: Arc::clone(&prepared),
-            portal: None,
             said: false,
         });
         if let Some(copied) = &prepared.copied {
@@ -386,7 +444,7 @@ impl Relay {
                 parameter_types: Vec::new(),
             });
             if parse.encode(&mut message).is_ok() {
-                self.upstream.prepare(&clearance, &message);
+                self.upstream.prepare(clearance, &message);
                 self.describe_copied(copied);
             }
         }
@@ -403,7 +461,6 @@ impl Relay {
             .own(Housekeeping::DescribeStatement(copied.name.clone()));
         self.expect.push_back(Expect::Describe {
             of: Arc::clone(copied),
-            portal: None,
             said: false,
         });
         self.upstream
@@ -418,7 +475,8 @@ impl Relay {
             // Its columns are asked for first: COPY itself does not say where they come from.
             copied = inner_query(statement).map(|query| {
                 let text = self.shared.texts.parse(&query);
-                Prepared::new(Bytes::from_static(COPIED), text, None)
+                let name = Bytes::from_static(COPIED);
+                Prepared::new(name, text, Vec::new(), None, self.made())
             });
         }
         if let Some(copied) = &copied {
@@ -442,7 +500,7 @@ impl Relay {
         flight
     }
 
-    fn copied_query(&self, text: &Text) -> Option<Arc<Prepared>> {
+    pub(super) fn copied_query(&self, text: &Text, made: Made) -> Option<Arc<Prepared>> {
         let [statement] = text.statements.as_slice() else {
             return None;
         };
@@ -452,66 +510,8 @@ impl Relay {
         }
         let query = almoner_sql::copied_query(&statement.sql)?;
         let text = self.shared.texts.parse(&Bytes::from(query));
-        Some(Prepared::new(Bytes::from_static(COPIED), text, None))
-    }
-
-    /// What a statement does to the meaning of later ones.
-    fn note_effects(&mut self, statements: &[Arc<Resolved>]) {
-        for statement in statements {
-            let Some(facts) = &statement.parsed.facts else {
-                self.names_uncertain = true;
-                continue;
-            };
-            let effects = &facts.session_effects;
-            if effects
-                .iter()
-                .any(|effect| effect == "search-path" || effect == "unknown")
-            {
-                self.names_uncertain = true;
-            }
-            if matches!(
-                facts.kind,
-                Kind::Create | Kind::Alter | Kind::Drop | Kind::Refresh
-            ) || facts.verb == "SELECT INTO"
-                || statement.parsed.opaque.is_some()
-            {
-                if self.change.is_none() {
-                    self.change = Some(self.catalogs.changing());
-                }
-                // A temporary relation hides one of the same name.
-                if statement.parsed.sql.to_ascii_lowercase().contains("temp") {
-                    self.names_uncertain = true;
-                }
-            }
-            if facts.kind == Kind::DeclareCursor
-                && let Some(name) = facts.cursor.as_ref().and_then(|cursor| cursor.name.clone())
-            {
-                self.declare(name, statement);
-            }
-        }
-    }
-
-    fn declare(&mut self, name: String, statement: &Resolved) {
-        let cursors = Arc::make_mut(&mut self.cursors);
-        if cursors.len() >= CURSORS_MAX && !cursors.contains_key(&name) {
-            // Not remembered, so what it yields counts as sensitive.
-            return;
-        }
-        let declared = Cursor {
-            sensitive: statement.sensitive,
-            effect: statement.effect,
-            outputs: statement.outputs.clone(),
-        };
-        // The server may refuse a second declaration and keep the first: then both are thought of.
-        let both = match cursors.get(&name) {
-            None => declared,
-            Some(first) => Cursor {
-                sensitive: first.sensitive || declared.sensitive,
-                effect: first.effect.max(declared.effect),
-                outputs: Vec::new(),
-            },
-        };
-        cursors.insert(name, both);
+        let name = Bytes::from_static(COPIED);
+        Some(Prepared::new(name, text, Vec::new(), None, made))
     }
 
     fn refuse_pipeline(&mut self, code: &'static str, message: &str) {

@@ -36,7 +36,7 @@ pub(super) enum LoginError {
     Io(#[from] std::io::Error),
 }
 
-/// Runs the login. `binding` is the hash of our certificate under TLS.
+/// Runs the login; of a failure the caller is still to be told. `binding` is the hash of our certificate under TLS.
 pub(super) async fn log_in(
     stream: &mut Stream,
     buffer: &mut BytesMut,
@@ -64,7 +64,9 @@ pub(super) async fn log_in(
     );
     let (next, challenge) = match first {
         Ok(next) => next,
-        Err(_) => return Err(refuse(stream, user, "a malformed or unbound SCRAM message").await),
+        Err(_) => {
+            return Err(LoginError::Refused("a malformed or unbound SCRAM message"));
+        }
     };
     say(stream, Authentication::SaslContinue(challenge)).await?;
 
@@ -78,7 +80,7 @@ pub(super) async fn log_in(
             say(stream, Authentication::Ok).await?;
             Ok(principal)
         }
-        _ => Err(refuse(stream, user, "wrong password or unknown user").await),
+        _ => Err(LoginError::Refused("wrong password or unknown user")),
     }
 }
 
@@ -89,13 +91,13 @@ async fn say(stream: &mut Stream, step: Authentication) -> Result<(), LoginError
     Ok(())
 }
 
-async fn refuse(stream: &mut Stream, user: &str, why: &'static str) -> LoginError {
+/// The same words whatever was wrong.
+pub(super) async fn say_failed(stream: &mut Stream, user: &str) {
     let message = format!("password authentication failed for user \"{user}\"");
     let words = OwnWords::error(Severity::Fatal, FAILED, &message).into_bytes();
     // The caller may be gone; the refusal stands either way.
     let _ = stream.write_all(&words).await;
     let _ = stream.flush().await;
-    LoginError::Refused(why)
 }
 
 async fn password(

@@ -4,13 +4,16 @@
 
 use almoner_sandbox::Field;
 use almoner_wire::postgres::Fields;
-use almoner_wire::postgres::fields::{MESSAGE, SEVERITY, SEVERITY_PLAIN};
+use almoner_wire::postgres::fields::{CODE, MESSAGE, SEVERITY, SEVERITY_PLAIN};
 use bytes::{Bytes, BytesMut};
 
+use super::sqlstate;
 use crate::policy::{CellText, ColumnFacts, Provenance, Replacement};
 
 /// Fields that hold free text: message, detail, hint, context, internal query.
 const TEXTS: [u8; 5] = [b'M', b'D', b'H', b'W', b'q'];
+/// Names of a schema, table, column, data type and constraint.
+const NAMES: [u8; 5] = [b's', b't', b'c', b'd', b'n'];
 /// Fields that say where something is and what it is called; file and line of the server's source go too.
 const KEPT: [u8; 10] = [b'S', b'V', b'C', b'P', b'p', b's', b't', b'c', b'd', b'n'];
 
@@ -23,7 +26,13 @@ pub(super) struct Message {
 impl Message {
     /// Takes what may be taken. `withhold`: its texts may hold anything, so none stays.
     pub(super) fn new(mut fields: Fields, notice: bool, withhold: bool) -> Self {
-        fields.retain(|kind| KEPT.contains(&kind) || TEXTS.contains(&kind));
+        let mut seen = Vec::new();
+        fields.retain(|kind| {
+            // Each once, as servers send them: cells are told apart by their place.
+            let first = !seen.contains(&kind);
+            seen.push(kind);
+            first && (KEPT.contains(&kind) || TEXTS.contains(&kind))
+        });
         if withhold {
             let code = code_of(&fields);
             let words = format!(
@@ -34,6 +43,26 @@ impl Message {
             fields.set(MESSAGE, Bytes::from(words));
         }
         Self { fields, notice }
+    }
+
+    /// Bytes of its texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.fields
+            .as_slice()
+            .iter()
+            .map(|(_, text)| text.len() + 2)
+            .sum()
+    }
+
+    /// Code that nobody has read can raise an error with any text as its names, and any five characters as its
+    /// SQLSTATE: no name stays, and the code only if it is one of the server's own.
+    #[must_use]
+    pub(super) fn of_unread_code(mut self) -> Self {
+        self.fields.retain(|kind| !NAMES.contains(&kind));
+        let code = self.code();
+        self.fields
+            .set(CODE, Bytes::from_static(sqlstate::own(&code).as_bytes()));
+        self
     }
 
     /// SQLSTATE, for the record.
@@ -97,10 +126,15 @@ impl Message {
     }
 }
 
-/// Whether an error of this SQLSTATE is raised before any row is looked at, so that its words can only
-/// quote the request (class 42: syntax error or access rule violation).
+/// Whether an error is raised before any row is looked at, so that its words can only quote the request: it
+/// is of class 42 (syntax error or access rule violation) and points at a place in the statement's text.
+/// Errors of that class without a place come from rows, too: `family_name::regclass` looks for a relation of
+/// each patient's name.
 pub(super) fn precedes_rows(fields: &Fields) -> bool {
     fields.code().is_some_and(|code| code.starts_with(b"42"))
+        && fields.get(b'P').is_some()
+        && fields.get(b'W').is_none()
+        && fields.get(b'q').is_none()
 }
 
 fn code_of(fields: &Fields) -> String {
@@ -149,7 +183,7 @@ fn condition(code: &str) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests state what they expect")]
     use super::*;
-    use almoner_wire::postgres::fields::{CODE, Severity};
+    use almoner_wire::postgres::fields::Severity;
 
     #[test]
     fn no_word_of_the_server_survives_withholding() {
@@ -167,6 +201,57 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("22P02") && text.contains("invalid text representation"));
+    }
+
+    #[test]
+    fn an_error_of_unread_code_says_nothing_that_the_code_could_choose() {
+        let mut fields = Fields::own(Severity::Error, "12345", "m");
+        for kind in NAMES {
+            fields.set(kind, Bytes::from("123-45-6789"));
+        }
+        let message = Message::new(fields, false, true).of_unread_code();
+        assert_eq!(message.code(), "P0001");
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(!text.contains("12345") && !text.contains("6789"), "{text}");
+    }
+
+    #[test]
+    fn only_an_error_that_points_into_the_text_precedes_the_rows() {
+        let mut fields = Fields::own(
+            Severity::Error,
+            "42P01",
+            "relation \"smith\" does not exist",
+        );
+        assert!(!precedes_rows(&fields), "a cast of a value to regclass");
+        fields.set(b'P', Bytes::from("15"));
+        assert!(precedes_rows(&fields));
+        fields.set(b'W', Bytes::from("PL/pgSQL function f() line 3"));
+        assert!(!precedes_rows(&fields));
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_shown_once_and_its_cell_is_the_right_one() {
+        let mut twice = BytesMut::from(&b"SERROR\0CXX000\0Mone\0Mtwo\0D123-45-6789\0\0"[..]);
+        let fields = Fields::decode(twice.split().freeze()).unwrap();
+        let mut message = Message::new(fields, false, false);
+        let mut cells = Vec::new();
+        message.visit(&mut |cell, _, _, text| {
+            if let CellText::Text(text) = text {
+                cells.push((cell, text.into_owned()));
+            }
+        });
+        for (cell, text) in cells {
+            message.replace(cell, Replacement::Text(format!("<{}>", text.len())));
+        }
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(
+            text.contains("M<3>") && text.contains("D<11>") && !text.contains("two"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! action      a statement in a session -> an action for the pipeline
 //! session     the driver: frames from both sides, one exchange after another
 //! relay       replies -> masked, recorded, released
+//! meanings    what the names of statements, portals and cursors still mean
 //! rows, copy, message   the parts of a reply, with their cells
 //! ```
 //!
@@ -26,6 +27,7 @@ mod copying;
 mod expect;
 mod inbound;
 mod login;
+mod meanings;
 mod message;
 mod relay;
 mod request;
@@ -33,6 +35,7 @@ mod rows;
 mod session;
 mod settle;
 mod sinks;
+mod sqlstate;
 mod startup;
 mod statement;
 mod stream;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use almoner_sql::Kind;
 use almoner_wire::postgres::backend::{CopyResponse, TransactionStatus};
 use almoner_wire::postgres::{Backend, DataRow, Fields, Frame, tag};
+use bytes::Bytes;
 
 use super::action::Resolved;
 use super::expect::{CopyingIn, Expect, Flight, Prepared};
@@ -16,10 +17,45 @@ use super::rows::Piece;
 use super::session::{Ending, Relay, check_parameter};
 use super::sinks::Housekeeping;
 use super::words::OwnWords;
-use crate::policy::Effect;
+use crate::policy::{Effect, Withdrawn};
 
 const OUT_OF_TURN: Ending = Ending::Broken("almoner: the server answered out of turn");
 const UNREADABLE: Ending = Ending::Broken("almoner: the server broke the protocol");
+
+/// Parameters that are reported and take values out of a small set only, or cannot be set.
+fn has_fixed_values(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"client_encoding"
+            | b"DateStyle"
+            | b"default_transaction_read_only"
+            | b"in_hot_standby"
+            | b"integer_datetimes"
+            | b"IntervalStyle"
+            | b"is_superuser"
+            | b"server_encoding"
+            | b"server_version"
+            | b"standard_conforming_strings"
+    )
+}
+
+// Looked at before it is taken out: an answer out of turn must leave the exchange that is owed first in its
+// place, so that the end of the session puts its outcome on record.
+fn is_parse(owed: &mut Expect) -> bool {
+    matches!(owed, Expect::Parse { .. })
+}
+
+fn is_bind(owed: &mut Expect) -> bool {
+    matches!(owed, Expect::Bind { .. })
+}
+
+fn is_describe(owed: &mut Expect) -> bool {
+    matches!(owed, Expect::Describe { .. })
+}
+
+fn is_close(owed: &mut Expect) -> bool {
+    matches!(owed, Expect::Close { .. })
+}
 
 impl Relay {
     pub(super) async fn on_server(&mut self, frame: Frame) -> Result<(), Ending> {
@@ -33,7 +69,7 @@ impl Relay {
         match message {
             Backend::ParameterStatus { name, value } => {
                 check_parameter(&name, &value).map_err(Ending::Broken)?;
-                self.client.say(OwnWords::parameter_status(name, value));
+                self.on_parameter(name, value);
                 Ok(())
             }
             Backend::NoticeResponse(fields) => self.on_notice(fields).await,
@@ -48,41 +84,36 @@ impl Relay {
             Backend::PortalSuspended => self.on_suspended().await,
             Backend::RowDescription(fields) => match self.expect.front() {
                 Some(Expect::Query(_)) => self.on_result(fields).await,
-                Some(Expect::Describe { .. }) => {
-                    self.on_described(Some(fields));
-                    Ok(())
-                }
-                _ => Err(OUT_OF_TURN),
+                _ => self.on_described(Some(fields)),
             },
-            Backend::NoData => {
-                self.on_described(None);
-                Ok(())
-            }
+            Backend::NoData => self.on_described(None),
             Backend::ParameterDescription(types) => match self.expect.front() {
-                Some(Expect::Describe { of, said, .. }) => {
-                    of.set_parameters(types.clone());
-                    if *said {
-                        self.client.say(OwnWords::parameters(types));
-                    }
+                Some(Expect::Describe { said: true, .. }) => {
+                    self.client.say(OwnWords::parameters(types));
+                    Ok(())
+                }
+                Some(Expect::Describe { of, .. }) => {
+                    of.set_parameters(types);
                     Ok(())
                 }
                 _ => Err(OUT_OF_TURN),
             },
-            Backend::ParseComplete => match self.expect.pop_front() {
+            Backend::ParseComplete => match self.expect.pop_front_if(is_parse) {
                 Some(Expect::Parse { said, .. }) => {
                     self.say_if(said, OwnWords::parse_complete);
                     Ok(())
                 }
                 _ => Err(OUT_OF_TURN),
             },
-            Backend::BindComplete => match self.expect.pop_front() {
-                Some(Expect::Bind { said }) => {
+            Backend::BindComplete => match self.expect.pop_front_if(is_bind) {
+                Some(Expect::Bind { portal, said }) => {
+                    portal.set_bound();
                     self.say_if(said, OwnWords::bind_complete);
                     Ok(())
                 }
                 _ => Err(OUT_OF_TURN),
             },
-            Backend::CloseComplete => match self.expect.pop_front() {
+            Backend::CloseComplete => match self.expect.pop_front_if(is_close) {
                 Some(Expect::Close { said }) => {
                     self.say_if(said, OwnWords::close_complete);
                     Ok(())
@@ -99,6 +130,20 @@ impl Relay {
             | Backend::CopyBothResponse(_)
             | Backend::FunctionCallResponse(_)
             | Backend::DataRow(_) => Err(OUT_OF_TURN),
+        }
+    }
+
+    /// A run-time parameter can be set to any value a statement computes (`set_config`), and so be a way out
+    /// for one. Where something sensitive was touched only parameters pass whose values are words of the
+    /// server's own.
+    fn on_parameter(&mut self, name: Bytes, value: Bytes) {
+        let touched = self.noted.touched
+            || self.expect.iter().any(|owed| match owed {
+                Expect::Execute(flight) | Expect::Query(flight) => flight.is_sensitive(),
+                _ => false,
+            });
+        if !touched || has_fixed_values(&name) {
+            self.client.say(OwnWords::parameter_status(name, value));
         }
     }
 
@@ -139,21 +184,21 @@ impl Relay {
     fn on_described(
         &mut self,
         fields: Option<Vec<almoner_wire::postgres::backend::FieldDescription>>,
-    ) {
-        let Some(Expect::Describe { of, portal, said }) = self.expect.pop_front() else {
-            return;
+    ) -> Result<(), Ending> {
+        let Some(Expect::Describe { of, said }) = self.expect.pop_front_if(is_describe) else {
+            return Err(OUT_OF_TURN);
         };
         let words = match &fields {
             None => OwnWords::no_data(),
             Some(fields) => OwnWords::columns(fields),
         };
-        // A portal's description has the portal's formats; the statement's own is what is kept.
-        if portal.is_none()
-            && let Some(fields) = fields
-        {
+        // What is kept is what the gateway asked for right behind Parse. A later description may be of what the
+        // text has come to mean since, and portals bound before still yield what it meant then.
+        if !said && let Some(fields) = fields {
             of.set_fields(fields);
         }
         self.say_if(said, || words);
+        Ok(())
     }
 
     async fn on_complete(&mut self, words: OwnWords) -> Result<(), Ending> {
@@ -195,17 +240,20 @@ impl Relay {
         let was = std::mem::replace(&mut self.status, status);
         if status == TransactionStatus::Idle {
             // With its transaction a portal ends, and what was defined is there for all to see.
-            self.portals.clear();
+            self.forget_bound_portals();
             self.change = None;
         }
         if status == TransactionStatus::Failed && was != status {
-            self.portals.clear();
+            self.forget_bound_portals();
         }
         match self.expect.front() {
+            // With others behind it the failing query would come too late for them; nothing is behind it in a
+            // transaction that was known to be one.
             Some(Expect::Sync {
                 must_fail: true, ..
-            }) if status == TransactionStatus::InTransaction => {
+            }) if status == TransactionStatus::InTransaction && self.expect.len() == 1 => {
                 // The caller was told of an error, so the transaction must have failed.
+                self.noted.touched = false;
                 self.expect.pop_front();
                 self.upstream.own(Housekeeping::FailQuery);
                 self.expect.push_front(Expect::Refused {
@@ -215,6 +263,7 @@ impl Relay {
                 Ok(())
             }
             Some(Expect::Sync { .. }) => {
+                self.noted.touched = false;
                 if let Some(Expect::Sync { said, .. }) = self.expect.pop_front() {
                     self.say_if(said, || OwnWords::ready(status));
                 }
@@ -231,7 +280,11 @@ impl Relay {
                 self.client.say(OwnWords::ready(status));
                 Ok(())
             }
-            Some(Expect::Query(_)) => self.end_query(status).await,
+            Some(Expect::Query(_)) => {
+                self.end_query(status).await?;
+                self.noted.touched = false;
+                Ok(())
+            }
             _ => Err(OUT_OF_TURN),
         }
     }
@@ -261,7 +314,10 @@ impl Relay {
                             .statements
                             .iter()
                             .all(|one| one.effect == Effect::Read));
-                let message = Message::new(fields, false, !harmless);
+                let mut message = Message::new(fields, false, !harmless);
+                if flight.is_opaque() {
+                    message = message.of_unread_code();
+                }
                 flight.failed = Some(format!("error:{}", message.code()));
                 flight.copy = None;
                 let (fatal, portal) = (
@@ -282,8 +338,13 @@ impl Relay {
             Some(Expect::Parse { statement, said }) => {
                 let (statement, said) = (Arc::clone(statement), *said);
                 let asked = self.statement_asked(&statement);
-                self.aside(asked, Message::new(fields, false, true), said)
-                    .await?;
+                // As below: the query within a COPY is parsed for the caller's statement.
+                self.aside(
+                    asked,
+                    Message::new(fields, false, true),
+                    said || self.is_pipeline(),
+                )
+                .await?;
                 self.discard_to_sync().await
             }
             Some(Expect::Describe { of, said, .. }) => {
@@ -318,10 +379,13 @@ impl Relay {
         match self.flight() {
             Some(flight) if flight.stopped.is_some() => Ok(()),
             Some(flight) => {
-                let withhold = flight.is_sensitive();
+                let mut message = Message::new(fields, true, flight.is_sensitive());
+                if flight.is_opaque() {
+                    message = message.of_unread_code();
+                }
                 self.flush_rows().await;
-                self.message_piece(Message::new(fields, true, withhold))
-                    .await
+                self.message_piece(message).await?;
+                self.after_piece().await
             }
             None => {
                 let asked = Asked::aside(self.session.next_exchange(), self.circumstances());
@@ -334,6 +398,9 @@ impl Relay {
     async fn on_copy_in(&mut self, response: CopyResponse) -> Result<(), Ending> {
         if response.format != 0 {
             return Err(Ending::Broken("almoner: binary COPY is not carried"));
+        }
+        if !self.flight().is_some_and(|flight| flight.copies_in()) {
+            return Err(OUT_OF_TURN);
         }
         // While it copies, the server ignores the Sync that came behind the statement.
         while matches!(self.expect.get(1), Some(Expect::Sync { .. })) {
@@ -353,6 +420,9 @@ impl Relay {
     async fn on_copy_out(&mut self, response: CopyResponse) -> Result<(), Ending> {
         if response.format != 0 {
             return Err(Ending::Broken("almoner: binary COPY is not carried"));
+        }
+        if self.flight().is_some_and(|flight| flight.stopped.is_some()) {
+            return Ok(());
         }
         self.begin_copy_out(response.column_formats.len()).await?;
         self.own_piece(OwnWords::copy_response(Backend::CopyOutResponse(response)))
@@ -380,19 +450,30 @@ impl Relay {
 
     /// The server drops everything up to the next Sync, and so owes no answer to it.
     pub(super) async fn discard_to_sync(&mut self) -> Result<(), Ending> {
-        // Portals of a failed transaction cannot be run.
-        self.portals.clear();
+        // Portals of a failed transaction cannot be run; those bound behind the next Sync are of another.
+        self.forget_bound_portals();
         loop {
             match self.expect.front() {
                 Some(Expect::Sync { .. }) => return Ok(()),
                 None => {
                     self.skipping = true;
+                    // What waits for admission was sent behind the failure: the server would drop it, too.
+                    self.withdraw_admitting(Withdrawn::Skipped).await;
                     return Ok(());
                 }
                 Some(Expect::Execute(_) | Expect::Query(_)) => self.end_front("skipped").await?,
-                Some(Expect::Parse { statement, .. }) => {
-                    let statement = Arc::clone(statement);
-                    self.forget(&statement);
+                Some(Expect::Parse { statement, said }) => {
+                    let (statement, said) = (Arc::clone(statement), *said);
+                    self.expect.pop_front();
+                    if said {
+                        self.forget(&statement);
+                    } else {
+                        self.doubt(&statement);
+                    }
+                }
+                Some(Expect::Bind { portal, .. }) => {
+                    let portal = Arc::clone(portal);
+                    self.portals.retain(|_, known| !Arc::ptr_eq(known, &portal));
                     self.expect.pop_front();
                 }
                 Some(_) => {
@@ -400,6 +481,10 @@ impl Relay {
                 }
             }
         }
+    }
+
+    fn forget_bound_portals(&mut self) {
+        self.portals.retain(|_, portal| !portal.is_bound());
     }
 
     fn forget(&mut self, statement: &Arc<Prepared>) {

@@ -84,6 +84,10 @@ impl Asked {
         })
     }
 
+    pub(super) fn id(&self) -> &ExchangeId {
+        &self.id
+    }
+
     /// The statements as they were resolved when the exchange was last judged.
     pub(super) fn resolved(&self) -> Vec<Arc<Resolved>> {
         self.resolved

@@ -117,6 +117,17 @@ impl Rows {
     }
 }
 
+impl Piece {
+    /// About how many bytes of the caller's it will be, for pieces that are no rows.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Message(message) => message.bytes(),
+            Self::Own(words) => words.len(),
+            Self::Rows(_) | Self::Copy(_) => 0,
+        }
+    }
+}
+
 impl Part for Piece {
     fn visit<'a>(&'a self, visit: &mut dyn FnMut(usize, usize, u32, CellText<'a>)) {
         match self {

@@ -25,7 +25,7 @@ use super::sinks::{ClientSink, Housekeeping, Unrecorded, UpstreamSink};
 use super::stream::Halves;
 use super::upstream::{Dialer, Upstream, UpstreamError};
 use super::words::OwnWords;
-use crate::policy::{Clearance, Denial, GoOn, Pipeline, Searcher, Session, Ticket};
+use crate::policy::{Clearance, Denial, ExchangeId, GoOn, Pipeline, Searcher, Session, Ticket};
 
 /// Bytes held for a slow peer before the other side is read no further.
 const HELD_BYTES_MAX: usize = 1 << 20;
@@ -51,6 +51,8 @@ pub(super) enum Ending {
     Idle,
     /// The gateway stops.
     Drained,
+    /// The caller's login is not what it was.
+    Identity,
     /// A record could not be made.
     Unrecorded,
     /// A peer broke the protocol; whose and how.
@@ -70,6 +72,7 @@ impl Ending {
             Self::Upstream => "upstream closed",
             Self::Idle => "idle too long",
             Self::Drained => "gateway stopping",
+            Self::Identity => "login changed",
             Self::Unrecorded => "audit store failed",
             Self::Broken(what) => what,
         }
@@ -81,6 +84,10 @@ impl Ending {
             Self::Upstream => ("08006", "almoner: the server closed the connection"),
             Self::Idle => ("57P05", "almoner: the session was idle for too long"),
             Self::Drained => ("57P01", "almoner: the gateway is stopping"),
+            Self::Identity => (
+                "28000",
+                "almoner: your login was changed or withdrawn; connect again",
+            ),
             Self::Unrecorded => (
                 "58000",
                 "almoner: the reply could not be recorded, and nothing passes unrecorded",
@@ -122,6 +129,23 @@ pub(super) struct Rechecking {
     pub(super) asked: Arc<Asked>,
 }
 
+/// What a session takes note of as it goes on.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// Something since the last ReadyForQuery touched a sensitive relation, or might have.
+    pub(super) touched: bool,
+    /// What the session did to the meaning of names, counted.
+    pub(super) epoch: u64,
+    /// The search path was changed; the end of a transaction may take that back.
+    pub(super) path_moved: bool,
+    /// Code that nobody has read may have opened cursors.
+    pub(super) cursors_unknown: bool,
+    /// The number of the exchange that is stalled.
+    pub(super) spare_id: Option<ExchangeId>,
+    /// The caller was told that it waits for people.
+    pub(super) held: bool,
+}
+
 /// All that a session holds.
 pub(super) struct Relay {
     pub(super) shared: Arc<Shared>,
@@ -147,6 +171,7 @@ pub(super) struct Relay {
     pub(super) status: TransactionStatus,
     /// The server drops what comes before the next Sync.
     pub(super) skipping: bool,
+    pub(super) noted: Noted,
     pub(super) copying: Option<CopyingIn>,
     pub(super) names_uncertain: bool,
     pub(super) change: Option<Change>,
@@ -248,6 +273,7 @@ async fn connect(
         cursors: Arc::default(),
         status: TransactionStatus::Idle,
         skipping: false,
+        noted: Noted::default(),
         copying: None,
         names_uncertain: wanted.names_uncertain,
         change: None,
@@ -341,6 +367,7 @@ impl Relay {
                     self.upstream.own(Housekeeping::Flush);
                 }
                 self.client.say_at_once(words);
+                self.noted.held = true;
                 Ok(())
             }
             Event::Canceled => self.on_cancel().await,
@@ -365,11 +392,17 @@ impl Relay {
         let wants_client = self.wants_client();
         let wants_server = self.rechecking.is_none() && self.client.held() < HELD_BYTES_MAX;
         let settling = self.client.is_settling();
+        // Nothing of what waits for people is lost by asking for it again.
+        let waits = self.noted.held && (self.admitting.is_some() || self.rechecking.is_some());
         let mut draining = self.shared.draining.clone();
         self.client_in.reserve(READ_BYTES);
         self.upstream_in.reserve(READ_BYTES);
         let (mut records, ready) = self.client.split();
         let upstream_out = self.upstream.buffer();
+        let (server_read, server) = server.split();
+        let (caller_read, caller) = caller.split();
+        let server_writes = server.has_work(upstream_out);
+        let caller_writes = caller.has_work(ready);
         let io = |_| Ending::Caller;
         let upstream_io = |_| Ending::Upstream;
         let event = tokio::select! {
@@ -380,29 +413,20 @@ impl Relay {
             Some(words) = self.told.recv() => Event::Told(words),
             () = self.registered.canceled.notified() => Event::Canceled,
             () = passed_on(&mut self.canceling), if self.canceling.is_some() => Event::CancelPassedOn,
-            wrote = server.write.write_buf(upstream_out), if !upstream_out.is_empty() => {
+            wrote = server.write_some(upstream_out), if server_writes => {
                 wrote.map_err(upstream_io)?;
                 Event::Wrote
             }
-            wrote = caller.write.write_buf(ready), if !ready.is_empty() => {
+            wrote = caller.write_some(ready), if caller_writes => {
                 wrote.map_err(io)?;
                 Event::Wrote
             }
-            read = server.read.read_buf(&mut self.upstream_in), if wants_server => Event::ServerRead(read.map_err(upstream_io)?),
-            read = caller.read.read_buf(&mut self.client_in), if wants_client => Event::ClientRead(read.map_err(io)?),
+            read = server_read.read_buf(&mut self.upstream_in), if wants_server => Event::ServerRead(read.map_err(upstream_io)?),
+            read = caller_read.read_buf(&mut self.client_in), if wants_client => Event::ClientRead(read.map_err(io)?),
             () = until(self.flush_at), if self.flush_at.is_some() => Event::Flush,
-            _ = draining.wait_for(|draining| *draining), if quiet => Event::Draining,
+            _ = draining.wait_for(|draining| *draining), if quiet || waits => Event::Draining,
             () = tokio::time::sleep(self.shared.limits.idle), if quiet => Event::Idle,
         };
-        // TLS holds back what is not flushed; flush when there is nothing more to put together.
-        if matches!(event, Event::Wrote) {
-            if upstream_out.is_empty() {
-                server.write.flush().await.map_err(upstream_io)?;
-            }
-            if ready.is_empty() {
-                caller.write.flush().await.map_err(io)?;
-            }
-        }
         Ok(event)
     }
 
@@ -472,8 +496,7 @@ impl Relay {
     async fn farewell(&mut self, ending: &Ending, caller: &mut Halves, server: &mut Halves) {
         self.upstream.own(Housekeeping::Terminate);
         let saying = async {
-            let _ = server.write.write_all(self.upstream.buffer()).await;
-            let _ = server.write.shutdown().await;
+            let _ = server.write.end(self.upstream.buffer()).await;
             // What settles is released still, unless the trail itself has failed.
             if !matches!(ending, Ending::Unrecorded | Ending::Caller) {
                 while self.client.is_settling() {
@@ -488,8 +511,7 @@ impl Relay {
             if let Some(words) = ending.words() {
                 ready.extend_from_slice(&words.into_bytes());
             }
-            let _ = caller.write.write_all(ready).await;
-            let _ = caller.write.shutdown().await;
+            let _ = caller.write.end(ready).await;
         };
         let _ = tokio::time::timeout(FAREWELL_WAIT_MAX, saying).await;
     }

@@ -11,16 +11,18 @@ use super::expect::{Columns, Expect, Flight};
 use super::message::Message;
 use super::request::Asked;
 use super::rows::{self, Piece, Rows};
-use super::session::{Ending, Rechecking, Relay};
+use super::session::{Ending, Rechecking, Relay, Then};
 use super::sinks::Housekeeping;
 use super::typed::Typing;
 use super::words::OwnWords;
-use crate::policy::{ColumnFacts, Denial, Effect, End, GoOn, InFlight, Standing};
+use crate::policy::{ColumnFacts, Denial, Effect, End, GoOn, InFlight, Standing, Withdrawn};
 
 /// Rows of one window: enough that a record per window costs little, few enough to be let out soon.
 const WINDOW_ROWS: usize = 1_000;
 /// Bytes of one window.
 pub(super) const WINDOW_BYTES: usize = 256 << 10;
+/// Pieces of one window that are no rows: notices, and the ends of statements.
+const WINDOW_PIECES: usize = 1_000;
 /// Bytes that are held back for a decision; a response that needs more of them is stopped.
 const WITHHELD_BYTES_MAX: usize = 16 << 20;
 
@@ -161,6 +163,7 @@ impl Relay {
         let asked = Arc::clone(&flight.asked);
         let request: Arc<dyn crate::policy::Request> = Arc::clone(&asked) as _;
         let answer = Box::pin(flight.inflight.recheck(pipeline, request, notices));
+        self.noted.held = false;
         self.rechecking = Some(Rechecking { answer, asked });
     }
 
@@ -190,7 +193,7 @@ impl Relay {
             self.notices.cancel(admitting.answer);
             let denial = self
                 .pipeline
-                .withdrawn(&self.session, &*asked, "canceled")
+                .withdrawn(&self.session, &*asked, Withdrawn::Canceled)
                 .await;
             self.admitting = Some(super::session::Admitting {
                 answer: Box::pin(std::future::ready(Err(denial))),
@@ -204,12 +207,24 @@ impl Relay {
             self.notices.cancel(rechecking.answer);
             let denial = self
                 .pipeline
-                .withdrawn(&self.session, &*asked, "canceled")
+                .withdrawn(&self.session, &*asked, Withdrawn::CanceledMidway)
                 .await;
             return self.stop(denial).await;
         }
         self.cancel_upstream();
         Ok(())
+    }
+
+    /// What waits for admission will not be done; nothing of it was sent.
+    pub(super) async fn withdraw_admitting(&mut self, why: Withdrawn) {
+        if let Some(admitting) = self.admitting.take() {
+            drop(admitting.answer);
+            // Preparing does nothing, and is on record only where a guard denies it.
+            if matches!(admitting.then, Then::Query(_) | Then::Execute(..)) {
+                let asked = admitting.asked;
+                let _ = self.pipeline.withdrawn(&self.session, &*asked, why).await;
+            }
+        }
     }
 
     /// Until it has arrived nothing further is sent, lest it hit that.
@@ -279,9 +294,10 @@ impl Relay {
                     flight.silent = true;
                 }
                 Expect::Parse { said, .. }
+                | Expect::Bind { said, .. }
                 | Expect::Describe { said, .. }
-                | Expect::Bind { said }
                 | Expect::Close { said } => *said = false,
+                // The caller has its error, and a pipeline has one.
                 Expect::Refused { words, .. } => *words = None,
             }
         }
@@ -292,6 +308,7 @@ impl Relay {
             query: false,
         });
         self.skipping = true;
+        self.withdraw_admitting(Withdrawn::Skipped).await;
         Ok(())
     }
 
@@ -327,7 +344,11 @@ impl Relay {
         self.end_front(&outcome).await?;
         match stopped {
             None => self.client.say(OwnWords::ready(status)),
-            Some(denial) if status == TransactionStatus::InTransaction && !failed => {
+            Some(denial)
+                if status == TransactionStatus::InTransaction
+                    && !failed
+                    && self.expect.is_empty() =>
+            {
                 // The caller is told of an error, so the transaction must have failed.
                 self.upstream.own(Housekeeping::FailQuery);
                 self.expect.push_front(Expect::Refused {
@@ -380,16 +401,29 @@ impl Relay {
             return;
         };
         let masking = flight.inflight.masking(facts).await;
+        let bytes = piece.bytes();
         let masked = flight
             .inflight
             .mask(pipeline, &masking, searcher, piece)
             .await;
         flight.window.push(masked);
+        flight.window_bytes += bytes;
     }
 
     /// Puts words of the gateway's own into the window, in their place between rows.
     pub(super) async fn own_piece(&mut self, words: OwnWords) {
         self.mask_piece(Piece::Own(words), &[]).await;
+    }
+
+    /// Pieces that are no rows fill a window, too: a procedure may raise any number of notices.
+    pub(super) async fn after_piece(&mut self) -> Result<(), Ending> {
+        let full = self.flight().is_some_and(|flight| {
+            flight.window.len() >= WINDOW_PIECES || flight.window_bytes >= WINDOW_BYTES
+        });
+        if full {
+            self.after_window(false).await?;
+        }
+        Ok(())
     }
 
     /// Puts the window on record; it is released when that is durable.
@@ -435,6 +469,7 @@ impl Relay {
             return Ok(());
         };
         self.flush_at = None;
+        self.noted.touched |= flight.is_sensitive();
         let window = std::mem::take(&mut flight.window);
         let settling = flight
             .inflight
@@ -493,13 +528,11 @@ impl Relay {
             Ending::Upstream => "upstream closed",
             _ => "ended",
         };
-        if let Some(admitting) = self.admitting.take() {
-            drop(admitting.answer);
-            let _ = self
-                .pipeline
-                .withdrawn(&self.session, &*admitting.asked, "abandoned")
-                .await;
-        }
+        let why = match ending {
+            Ending::Drained => Withdrawn::Stopping,
+            _ => Withdrawn::Abandoned,
+        };
+        self.withdraw_admitting(why).await;
         self.rechecking = None;
         while let Some(owed) = self.expect.front() {
             match owed {

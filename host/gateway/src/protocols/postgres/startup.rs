@@ -1,7 +1,7 @@
 //! What a caller's startup packet asks for: who, which resource, which run-time parameters. Parameters that
 //! could change whose rights apply or how text is read are refused by name; unknown ones, too.
 
-use almoner_wire::postgres::startup::MINOR_NEWEST;
+use almoner_wire::postgres::startup::{MAJOR, MINOR_NEWEST};
 use bytes::Bytes;
 
 /// Media type of recorded replies: the messages as the caller got them.
@@ -106,7 +106,9 @@ pub(super) fn understand(
         wanted.database.clone_from(&wanted.user);
     }
     if minor > MINOR_NEWEST || !unknown.is_empty() {
-        wanted.negotiate = Some((u32::from(MINOR_NEWEST.min(minor)), unknown));
+        // Servers send the whole number, and libpq refuses anything else, whatever the documentation says.
+        let version = (u32::from(MAJOR) << 16) | u32::from(MINOR_NEWEST.min(minor));
+        wanted.negotiate = Some((version, unknown));
     }
     Ok(wanted)
 }

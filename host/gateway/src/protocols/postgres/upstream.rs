@@ -219,6 +219,10 @@ impl Dialer {
                 _ => return Err(UpstreamError::Protocol("something else than a login step")),
             };
             match step {
+                // A server that asked for a proof and then waives it has not shown that it knows the password.
+                Authentication::Ok if scram.is_some() => {
+                    return Err(UpstreamError::Protocol("a login that was broken off"));
+                }
                 Authentication::Ok => return Ok(()),
                 Authentication::Sasl { mechanisms } => {
                     let binding = match &binding {

@@ -29,6 +29,11 @@ impl OwnWords {
         self.0
     }
 
+    /// How many bytes.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn of(message: &Backend) -> Self {
         let mut out = BytesMut::new();
         // Unwritable words are dropped: what we author is within every limit, and silence leaks nothing.

@@ -38,8 +38,9 @@ pub enum Backend {
     },
     /// The minor version or an option asked for is not spoken.
     NegotiateProtocolVersion {
-        /// The newest minor version of the server. (A few servers send the
-        /// whole version number, 3.x as 0x0003_000x.)
+        /// The version the server will speak: 3.x as 0x0003_000x. (The
+        /// documentation says the minor version alone; servers and libpq
+        /// have always meant the whole number.)
         newest_minor: u32,
         /// Options (`_pq_.*`) not understood.
         unknown_options: Vec<Bytes>,
