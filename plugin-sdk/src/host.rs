@@ -31,13 +31,15 @@ pub mod log {
 
 /// Operator-mounted, read-only word sets.
 pub mod lookup {
-    /// For each value, whether the set holds it. An unknown set holds nothing.
+    /// For each value, whether the set holds it. Asking for a set that no operator mounted fails the call: "not in
+    /// it" could let something pass.
     #[cfg(target_arch = "wasm32")]
     pub fn contains(set: &str, values: &[String]) -> Vec<bool> {
         crate::guest::contains(set, values)
     }
 
-    /// For each value, whether the set holds it. An unknown set holds nothing.
+    /// For each value, whether the set holds it. In a unit test a set that was not given holds nothing; in the gateway
+    /// asking for it fails the call.
     ///
     /// ```
     /// use almoner_plugin_sdk::lookup;

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use almoner_tests::raw::{Raw, strings};
 use almoner_tests::{World, WorldPlan, driver};
 use bytes::Bytes;
 use futures_util::{SinkExt, TryStreamExt};
@@ -91,4 +92,40 @@ fn copy_to_a_program_or_a_file_is_denied() {
         assert_eq!(finished.code, Some(1), "{finished:?}");
     }
     assert!(!std::path::Path::new("/tmp/almoner-must-not-exist").exists());
+}
+
+#[test]
+fn a_statement_of_the_callers_is_never_in_the_way_of_a_copy() {
+    let world = free_copy();
+    let port = world.gateway.port();
+    let password = "ward-assistant-password";
+    let mut raw = Raw::login(port, "ward-assistant", password, "clinic").unwrap();
+    let parse = strings(&["almoner_copied", "select 'mine' as whose"]);
+    raw.send('P', &[parse.as_slice(), &[0, 0]].concat())
+        .unwrap();
+    raw.send('S', b"").unwrap();
+    raw.until('Z').unwrap();
+
+    let copy = "copy (select patient_id, ssn from patients where patient_id < 4) to stdout";
+    raw.send('Q', &strings(&[copy])).unwrap();
+    let answer = raw.until('Z').unwrap();
+    let rows = answer.iter().filter(|message| message.kind == 'd');
+    let rows: Vec<u8> = rows.flat_map(|message| message.body.clone()).collect();
+    // The columns were understood: numbers are shown, and only what is tagged is masked.
+    assert_eq!(
+        String::from_utf8(rows).unwrap(),
+        "1\t[SSN]\n2\t[SSN]\n3\t[SSN]\n"
+    );
+
+    // And the caller's statement is still there.
+    let bind = strings(&["", "almoner_copied"]);
+    raw.send('B', &[bind.as_slice(), &[0; 6]].concat()).unwrap();
+    raw.send('E', &[0; 5]).unwrap();
+    raw.send('S', b"").unwrap();
+    let answer = raw.until('Z').unwrap();
+    let row = answer.iter().find(|message| message.kind == 'D');
+    assert!(
+        row.is_some_and(|row| row.body.ends_with(b"mine")),
+        "{answer:?}"
+    );
 }

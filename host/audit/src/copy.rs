@@ -1,7 +1,8 @@
-//! Copying a trail: links to its files where that is possible, bytes where it is not.
+//! Copying a trail, or linking to its files.
 //!
-//! The database is copied within the trail's own folder first, where files can be linked, and only then
-//! moved to where it was asked for: the writer must not wait for another disk.
+//! The database is linked within the trail's own folder first: the writer must wait neither for bytes nor for
+//! another disk. A copy's bytes are then copied from the links, so that nothing that is done to a copy can reach
+//! the trail. Links stay links only for whoever reads and removes them at once.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -18,7 +19,16 @@ use crate::{anchor, folder, store};
 /// How long signing and linking may take. Linking is quick, but the flush before it has a memtable to write.
 const LINK_WAIT_MAX: Duration = Duration::from_secs(60);
 
-pub(crate) fn copy(reader: &Reader, dir: &Path) -> Result<(), ReadError> {
+/// What the files of a copy are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Files of their own.
+    Own,
+    /// The trail's files under further names: to be read, never to be written.
+    Linked,
+}
+
+pub(crate) fn copy(reader: &Reader, dir: &Path, files: Files) -> Result<(), ReadError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
         move |error| ReadError::Io { doing, path, error }
@@ -50,21 +60,33 @@ pub(crate) fn copy(reader: &Reader, dir: &Path) -> Result<(), ReadError> {
     let (from, to) = (Arc::clone(&reader.store), staging.clone());
     reader.signed(LINK_WAIT_MAX, move || from.copy_to(&to))??;
     let target = dir.join(store::DATABASE);
-    let moved = match std::fs::rename(&staging, &target) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            copy_files(&staging, &target).and_then(|()| std::fs::remove_dir_all(&staging))
-        }
-        moved => moved,
+    let moved = match files {
+        Files::Own => copied(&staging, &target),
+        Files::Linked => match std::fs::rename(&staging, &target) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                copied(&staging, &target)
+            }
+            moved => moved,
+        },
     };
     moved.map_err(failed("moving the copied database to", &target))
 }
 
-/// A database is one folder of files.
+/// Copies the bytes, and takes the links away whether that went well or not: they would keep the space of files
+/// that the trail has long replaced.
+fn copied(staging: &Path, target: &Path) -> io::Result<()> {
+    let copied = copy_files(staging, target);
+    copied.and(std::fs::remove_dir_all(staging))
+}
+
+/// A database is one folder of files. Each is on disk before the copy counts as made: it may be the only one left.
 fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
-        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        let copy = to.join(entry.file_name());
+        std::fs::copy(entry.path(), &copy)?;
+        std::fs::File::open(&copy)?.sync_all()?;
     }
-    Ok(())
+    std::fs::File::open(to)?.sync_all()
 }

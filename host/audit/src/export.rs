@@ -152,7 +152,7 @@ pub fn verify_export(
         let mut waiting = None;
         for chunk in records {
             for mut examined in chunk? {
-                let place = examined.seq().unwrap_or(verifier.next_seq());
+                let place = verifier.place_of(&examined);
                 // Bodies lie in the order of their records.
                 while let Some(body) = waiting
                     .take()

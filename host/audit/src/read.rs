@@ -14,11 +14,12 @@ use bytes::Bytes;
 use rocksdb::Direction;
 use serde_json::Value;
 
+use crate::copy::{self, Files};
 use crate::error::ReadError;
 use crate::index::{By, Index};
 use crate::queue::Queue;
 use crate::store::{self, Access, BODIES, CHECKPOINTS, RECORDS, Store};
-use crate::{anchor, copy, folder};
+use crate::{anchor, folder};
 
 /// The most records that one search, range or tail returns.
 pub const SEARCH_MAX: usize = 10_000;
@@ -283,11 +284,18 @@ impl Reader {
     }
 
     /// Makes a consistent copy of the trail in `dir`, which must not exist, for verification elsewhere. The
-    /// copy of a live trail ends with a signed checkpoint: the writer signs and copies between two batches,
-    /// which takes it the few milliseconds of linking files. The signing key is not copied. Blocks; call it
-    /// off the runtime.
+    /// copy of a live trail ends with a signed checkpoint: the writer signs and links between two batches,
+    /// which takes it a few milliseconds; the bytes are copied while it goes on. The signing key is not copied.
+    /// Blocks; call it off the runtime.
     pub fn copy_to(&self, dir: &Path) -> Result<(), ReadError> {
-        copy::copy(self, dir)
+        copy::copy(self, dir, Files::Own)
+    }
+
+    /// As [`Reader::copy_to`], but within one file system the files are the trail's own under further names:
+    /// made at once and without space, for verification here. Whoever changes them changes the trail; remove
+    /// them when they have been read.
+    pub fn link_to(&self, dir: &Path) -> Result<(), ReadError> {
+        copy::copy(self, dir, Files::Linked)
     }
 
     /// Signs what is acknowledged, if the trail is live, and then runs `then` where nothing is written in

@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 
 use almoner_audit::{
     Audit, AuditError, Entry, Filter, OpenError, Options, VerifyStore, export, now, verify_export,
@@ -15,7 +15,7 @@ use almoner_audit::{
 };
 use almoner_ledger::{Checkpoint, Draft, Kind, Verdict, VerifierKey};
 use serde_json::json;
-use support::{closed_trail, intent, open, options, outcome, verify};
+use support::{closed_trail, database_files, intent, open, options, outcome, verify};
 
 #[tokio::test]
 async fn a_trail_begins_with_genesis_and_key_and_goes_on_after_a_restart() {
@@ -364,6 +364,47 @@ async fn a_copy_of_a_live_trail_verifies_and_reading_goes_on() {
     assert_eq!(
         (report.verdict, report.records),
         (Verdict::Verified, 13),
+        "{report:#?}"
+    );
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_a_copy_cannot_reach_the_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, copy) = (folder.path().join("live"), folder.path().join("copy"));
+    let audit = open(&live);
+    for i in 0..10 {
+        audit.append(outcome(i)).await.unwrap();
+    }
+    let (reader, to) = (audit.reader(), copy.clone());
+    tokio::task::spawn_blocking(move || reader.copy_to(&to))
+        .await
+        .unwrap()
+        .unwrap();
+    let tables = database_files(&copy, "sst");
+    assert!(!tables.is_empty());
+    for file in std::fs::read_dir(copy.join("db")).unwrap().flatten() {
+        let path = file.path();
+        assert_eq!(file.metadata().unwrap().nlink(), 1, "{}", path.display());
+        // Over the bytes in place, as a forger would.
+        let size = file.metadata().unwrap().len();
+        let target = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        target
+            .write_all_at(&vec![0x55; usize::try_from(size).unwrap()], 0)
+            .unwrap();
+    }
+    assert!(verify_store(&copy, &VerifyStore::default(), &mut |_| ()).is_err());
+    // Nothing is left of how it was made, and the trail is as it was.
+    let left = std::fs::read_dir(&live).unwrap().flatten();
+    assert!(
+        left.map(|entry| entry.file_name())
+            .all(|name| !name.to_string_lossy().starts_with("copy-"))
+    );
+    audit.close().await.unwrap();
+    let report = verify(&live);
+    assert_eq!(
+        (report.verdict, report.records),
+        (Verdict::Verified, 12),
         "{report:#?}"
     );
 }

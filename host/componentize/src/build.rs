@@ -1,23 +1,17 @@
-//! Builds the plugins of a Cargo workspace for `wasm32-unknown-unknown` and writes them as components.
+//! Builds the plugins of a Cargo workspace, or one package anywhere, and writes them as components.
 //!
-//! The same source gives the same bytes wherever it is checked out: paths are remapped, one codegen unit, stripped.
-//! A file is written only when its contents change, so that a gateway that watches the folder sees real changes only.
+//! Each comes with its golden vectors. A file is written only when its contents change, so that a gateway that watches
+//! the folder sees real changes only.
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use serde_json::Value;
 
-const TARGET: &str = "wasm32-unknown-unknown";
-
-/// Another compiler for guests, for machines whose toolchain lacks the target's standard library: it must have the
-/// library's sources (`rust-src`), and the library is then built along.
-const GUEST_RUSTC: &str = "ALMONER_GUEST_RUSTC";
+use crate::cargo;
 
 /// What to build.
 #[derive(Clone, Debug)]
@@ -42,6 +36,8 @@ pub struct Built {
     pub path: PathBuf,
     /// Its size.
     pub bytes: usize,
+    /// Its golden vectors, if it has any.
+    pub golden: Option<PathBuf>,
     /// Whether the file was written; false if it held these bytes already.
     pub changed: bool,
 }
@@ -68,9 +64,13 @@ pub enum BuildError {
     /// A package that was asked for is no plugin.
     #[error("{0} is not a plugin of this workspace (a plugin has crate-type \"cdylib\")")]
     NoSuchPlugin(String),
+    /// A folder that was asked for is no package.
+    #[error("{0} is not the folder of a Cargo package (it has no Cargo.toml with a [package])")]
+    NoPackage(PathBuf),
     /// The compiler said no; it has printed why.
     #[error(
-        "cargo could not build the plugins; is the target there? `rustup target add {TARGET}`, or set {GUEST_RUSTC}"
+        "cargo could not build the plugins and has said why; if it lacks the target: `rustup target add {target}`, \
+         or set {rustc}", target = cargo::TARGET, rustc = cargo::GUEST_RUSTC
     )]
     Cargo,
     /// A file could not be read or written.
@@ -93,6 +93,17 @@ pub enum BuildError {
     },
 }
 
+/// A component, not written anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// Name of the package.
+    pub name: String,
+    /// The component.
+    pub component: Vec<u8>,
+    /// Where golden vectors lie beside its source, if it has any.
+    pub golden: PathBuf,
+}
+
 /// Builds the plugins of a workspace and writes `NAME.wasm` for each, with the golden vectors that lie beside its
 /// source, if any, as `NAME.golden.json`.
 ///
@@ -100,32 +111,98 @@ pub enum BuildError {
 /// See [`BuildError`]. Components that were written before the failure stay; each is whole.
 pub fn build_workspace_guests(request: &BuildRequest) -> Result<Vec<Built>, BuildError> {
     let plugins = plugins(request)?;
-    let build_dir = request.target_dir.join("guest-build");
-    cargo_build(request, plugins.keys(), &build_dir)?;
+    let compiled = compile(&request.workspace, &request.target_dir, plugins)?;
     fs::create_dir_all(&request.out).map_err(file_error("creating", &request.out))?;
-    let modules = build_dir.join(TARGET).join("guest");
-    let mut built = Vec::new();
-    for (name, Source { library, folder }) in plugins {
-        let module = modules.join(format!("{library}.wasm"));
-        let core = fs::read(&module).map_err(file_error("reading", &module))?;
-        let component = crate::componentize(&core).map_err(|source| BuildError::Module {
-            name: name.clone(),
-            source,
-        })?;
-        let path = request.out.join(format!("{name}.wasm"));
-        let golden = folder.join(format!("{name}.golden.json"));
-        if let Ok(vectors) = fs::read(&golden) {
-            write_if_changed(&path.with_extension("golden.json"), &vectors)?;
-        }
-        let changed = write_if_changed(&path, &component)?;
-        built.push(Built {
-            name,
-            path,
-            bytes: component.len(),
-            changed,
-        });
+    compiled
+        .into_iter()
+        .map(|plugin| {
+            let path = request.out.join(format!("{}.wasm", plugin.name));
+            let (golden, changed) = write_component(&path, &plugin.component, &plugin.golden)?;
+            Ok(Built {
+                name: plugin.name,
+                path,
+                bytes: plugin.component.len(),
+                golden,
+                changed,
+            })
+        })
+        .collect()
+}
+
+/// Builds the plugin whose `Cargo.toml` is in `folder`, and writes nothing but cargo's products.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build_package(folder: &Path) -> Result<Compiled, BuildError> {
+    let folder = fs::canonicalize(folder).map_err(file_error("opening", folder))?;
+    let metadata = cargo::metadata(&folder)?;
+    let path = |key: &str| metadata.get(key).and_then(Value::as_str).map(PathBuf::from);
+    let (Some(workspace), Some(target_dir), Some(name)) = (
+        path("workspace_root"),
+        path("target_directory"),
+        package_in(&metadata, &folder),
+    ) else {
+        return Err(BuildError::NoPackage(folder));
+    };
+    let plugins = members(&metadata).filter(|(member, _)| *member == name);
+    let compiled = compile(&workspace, &target_dir, plugins.collect())?;
+    compiled
+        .into_iter()
+        .next()
+        .ok_or(BuildError::NoSuchPlugin(name))
+}
+
+fn compile(
+    workspace: &Path,
+    target_dir: &Path,
+    plugins: BTreeMap<String, Source>,
+) -> Result<Vec<Compiled>, BuildError> {
+    if plugins.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(built)
+    let build_dir = target_dir.join("guest-build");
+    cargo::build(workspace, plugins.keys(), &build_dir)?;
+    let modules = build_dir.join(cargo::TARGET).join(cargo::PROFILE);
+    plugins
+        .into_iter()
+        .map(|(name, Source { library, folder })| {
+            let module = modules.join(format!("{library}.wasm"));
+            let core = fs::read(&module).map_err(file_error("reading", &module))?;
+            let component = crate::componentize(&core).map_err(|source| BuildError::Module {
+                name: name.clone(),
+                source,
+            })?;
+            let golden = folder.join(format!("{name}.golden.json"));
+            Ok(Compiled {
+                name,
+                component,
+                golden,
+            })
+        })
+        .collect()
+}
+
+/// Writes a component, and beside it the golden vectors that lie in `golden`, if there are any. Returns where the
+/// vectors are, and whether the component is another one than before.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_component(
+    path: &Path,
+    component: &[u8],
+    golden: &Path,
+) -> Result<(Option<PathBuf>, bool), BuildError> {
+    // The vectors first: a gateway that meets the new component holds it to the new ones.
+    let beside = match fs::read(golden) {
+        Ok(vectors) => {
+            let beside = path.with_extension("golden.json");
+            write_if_changed(&beside, &vectors)?;
+            Some(beside)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(file_error("reading", golden)(error)),
+    };
+    Ok((beside, write_if_changed(path, component)?))
 }
 
 /// Where a plugin comes from.
@@ -139,21 +216,7 @@ struct Source {
 
 /// By name of the package, every member that makes a cdylib (or those that were asked for).
 fn plugins(request: &BuildRequest) -> Result<BTreeMap<String, Source>, BuildError> {
-    let metadata_error = |detail: String| BuildError::Metadata {
-        workspace: request.workspace.clone(),
-        detail,
-    };
-    let output = Command::new(cargo())
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(&request.workspace)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(start_error)?;
-    if !output.status.success() {
-        return Err(metadata_error("cargo failed; it has said why".into()));
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| metadata_error(error.to_string()))?;
+    let metadata = cargo::metadata(&request.workspace)?;
     let mut plugins: BTreeMap<String, Source> = members(&metadata).collect();
     if let Some(missing) = (request.packages.iter()).find(|name| !plugins.contains_key(*name)) {
         return Err(BuildError::NoSuchPlugin(missing.clone()));
@@ -187,56 +250,14 @@ fn members(metadata: &Value) -> impl Iterator<Item = (String, Source)> {
         })
 }
 
-fn cargo_build<'a>(
-    request: &BuildRequest,
-    packages: impl Iterator<Item = &'a String>,
-    build_dir: &Path,
-) -> Result<(), BuildError> {
-    let mut command = Command::new(cargo());
-    command
-        .current_dir(&request.workspace)
-        .args(["build", "--lib", "--profile", "guest", "--target", TARGET])
-        .arg("--target-dir")
-        .arg(build_dir)
-        // What the caller's environment says about host builds must not reach the guests.
-        .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&request.workspace));
-    for package in packages {
-        command.args(["--package", package]);
-    }
-    if let Some(rustc) = std::env::var_os(GUEST_RUSTC) {
-        command
-            .env("RUSTC", rustc)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .arg("-Zbuild-std=std,panic_abort");
-    }
-    let status = command.status().map_err(start_error)?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(BuildError::Cargo)
-    }
-}
-
-/// Paths of this machine stay out of the component, in cargo's encoding (separated by 0x1f).
-fn rustflags(workspace: &Path) -> OsString {
-    let cargo_home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let mut flags = OsString::from("--remap-path-prefix=");
-    flags.push(workspace);
-    flags.push("=/plugin");
-    if let Some(cargo_home) = cargo_home {
-        flags.push("\x1f--remap-path-prefix=");
-        flags.push(cargo_home);
-        flags.push("=/cargo");
-    }
-    flags
-}
-
-/// The cargo that runs us, if one does.
-fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The package whose manifest is in `folder`.
+fn package_in(metadata: &Value, folder: &Path) -> Option<String> {
+    let packages = metadata.get("packages")?.as_array()?;
+    let text = |package: &Value, key: &str| Some(package.get(key)?.as_str()?.to_owned());
+    packages.iter().find_map(|package| {
+        let manifest = PathBuf::from(text(package, "manifest_path")?);
+        (manifest.parent() == Some(folder)).then(|| text(package, "name"))?
+    })
 }
 
 /// Replaces the file in one step, so that no reader sees half a component.
@@ -248,13 +269,6 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     fs::write(&staged, bytes).map_err(file_error("writing", &staged))?;
     fs::rename(&staged, path).map_err(file_error("writing", path))?;
     Ok(true)
-}
-
-fn start_error(source: io::Error) -> BuildError {
-    BuildError::Start {
-        program: cargo().to_string_lossy().into_owned(),
-        source,
-    }
 }
 
 fn file_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BuildError {

@@ -5,8 +5,12 @@
 //! The only crate that names wit-component. It never runs guest code.
 
 mod build;
+mod cargo;
 
-pub use build::{BuildError, BuildRequest, Built, build_workspace_guests};
+pub use build::{
+    BuildError, BuildRequest, Built, Compiled, build_package, build_workspace_guests,
+    write_component,
+};
 
 use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;

@@ -80,8 +80,12 @@ fn not_a_component(error: wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Invalid(error.to_string())
 }
 
-/// Refuses the first import that the host does not offer.
-pub(crate) fn check_imports(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+/// Refuses the first import that the host does not offer. Returns the names of all.
+pub(crate) fn check_imports(
+    engine: &Engine,
+    component: &Component,
+) -> Result<Vec<String>, LoadError> {
+    let mut names = Vec::new();
     for (name, import) in component.component_type().imports(engine) {
         let refused = || LoadError::Import(name.to_owned());
         let interface = offered(name).ok_or_else(refused)?;
@@ -94,8 +98,9 @@ pub(crate) fn check_imports(engine: &Engine, component: &Component) -> Result<()
         if interface == "types" && functions {
             return Err(refused());
         }
+        names.push(name.to_owned());
     }
-    Ok(())
+    Ok(names)
 }
 
 fn offered(import: &str) -> Option<&'static str> {

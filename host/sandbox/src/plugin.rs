@@ -113,6 +113,7 @@ pub(crate) struct Code {
 pub struct Plugin {
     digest: Digest,
     manifest: Manifest,
+    imports: Vec<String>,
     settings_schema: String,
     code: Code,
     pub(crate) speaker: Arc<Speaker>,
@@ -128,6 +129,11 @@ impl Plugin {
     /// What it says about itself, checked.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The interfaces of the contract that it imports.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
     }
 
     /// Which kind of plugin it is.
@@ -170,7 +176,7 @@ pub(crate) fn adopt(
     digest: Digest,
     gate: Gate,
 ) -> Result<Plugin, LoadError> {
-    check_imports(linker.engine(), component)?;
+    let imports = check_imports(linker.engine(), component)?;
     let Exports {
         describe,
         settings_schema,
@@ -210,6 +216,7 @@ pub(crate) fn adopt(
     Ok(Plugin {
         digest,
         manifest,
+        imports,
         settings_schema,
         code,
         speaker,

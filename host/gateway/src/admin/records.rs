@@ -180,6 +180,9 @@ async fn tail(
 #[serde(deny_unknown_fields)]
 struct CopyTo {
     dir: PathBuf,
+    /// Names for the trail's own files instead of files of its own: for verification here and at once.
+    #[serde(default)]
+    linked: bool,
 }
 
 /// A copy that anyone with the verifier can check offline, signed to its end. The gateway's own account writes
@@ -189,7 +192,7 @@ async fn copy(
     Extension(peer): Extension<Peer>,
     Sent(body): Sent,
 ) -> Answer<Json<CopyMade>> {
-    let CopyTo { dir } = json(&body)?;
+    let CopyTo { dir, linked } = json(&body)?;
     if !dir.is_absolute() || dir.to_str().is_none() {
         return Err(Problem::bad_request(
             "dir must be an absolute path in UTF-8",
@@ -205,7 +208,8 @@ async fn copy(
     let audit = api.console.audit();
     let mut draft = Draft::new(Kind::Admin, almoner_audit::now())
         .with(field::EVENT, "audit-copied")
-        .with("dir", dir.to_string_lossy().into_owned());
+        .with("dir", dir.to_string_lossy().into_owned())
+        .with("linked", linked);
     if let Some(uid) = peer.uid {
         draft = draft.with("uid", uid);
     }
@@ -221,7 +225,12 @@ async fn copy(
     let checkpoint = audit.checkpoint_now().await.map_err(unrecorded)?;
     let verifier_key = audit.verifier_key().to_string();
     let to = dir.clone();
-    api.read(move |reader| Ok(reader.copy_to(&to)?)).await?;
+    let make = if linked {
+        Reader::link_to
+    } else {
+        Reader::copy_to
+    };
+    api.read(move |reader| Ok(make(&reader, &to)?)).await?;
     Ok(Json(CopyMade {
         dir,
         checkpoint,

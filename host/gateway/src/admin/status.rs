@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plugins::{PluginInfo, SetInfo};
+
 /// What the running gateway knows about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
@@ -24,6 +26,9 @@ pub struct Overview {
     pub policy_refused: Option<PolicyRefused>,
     /// The folder of the audit trail.
     pub audit_dir: PathBuf,
+    /// The id of the key that pseudonyms are made with.
+    #[serde(default)]
+    pub pseudonym_key: String,
 }
 
 /// A resource and its live sessions.
@@ -61,6 +66,28 @@ pub struct PluginView {
     pub sha256: String,
     /// Its version, as its manifest says.
     pub version: String,
+    /// The name its manifest gives it.
+    #[serde(default)]
+    pub component: String,
+    /// `guard`, `approval`, `detector`, `transformer`.
+    #[serde(default)]
+    pub world: String,
+    /// The words it may ask for.
+    #[serde(default)]
+    pub sets: Vec<SetInfo>,
+}
+
+impl From<&PluginInfo> for PluginView {
+    fn from(info: &PluginInfo) -> Self {
+        Self {
+            name: info.name.clone(),
+            sha256: info.sha256.clone(),
+            version: info.version.clone(),
+            component: info.component.clone(),
+            world: info.world.clone(),
+            sets: info.sets.clone(),
+        }
+    }
 }
 
 /// A policy that was not activated.

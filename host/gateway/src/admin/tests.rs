@@ -79,6 +79,7 @@ impl Console for Gateway {
             }),
             policy_refused: None,
             audit_dir: self.audit_dir.clone(),
+            pseudonym_key: "k1".to_owned(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ApprovalId;
-use crate::config::policy::Requirement;
+use crate::config::policy::{APPROVAL_TTL_MAX, Requirement};
 use crate::identity::principal::Principal;
 
 /// Longest reason an approver may give, bytes: it goes into a record, which is at most 16 KiB.
@@ -26,7 +26,7 @@ pub struct Limits {
     /// Longest statement with its parameters that can be put before a person, bytes. Nobody can judge
     /// more, and `pending_max + kept_max` of them fit into memory.
     pub statement_bytes_max: usize,
-    /// Longest a request may wait, whatever the policy says: the caller's connection is held open meanwhile.
+    /// Longest a request may wait. A policy that asks for more is refused when it is read.
     pub ttl_max: Duration,
 }
 
@@ -37,7 +37,7 @@ impl Default for Limits {
             pending_per_session_max: 4,
             kept_max: 1_000,
             statement_bytes_max: 64 * 1024,
-            ttl_max: Duration::from_secs(24 * 60 * 60),
+            ttl_max: APPROVAL_TTL_MAX,
         }
     }
 }

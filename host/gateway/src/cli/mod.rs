@@ -9,16 +9,19 @@ pub mod audit;
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod keys;
 #[cfg(test)]
 mod live;
 pub mod output;
 mod password;
+pub mod plugin;
 mod reach;
 pub mod schema;
 pub mod serve;
 pub mod status;
 pub mod users;
 mod when;
+mod workshop;
 
 use std::process::ExitCode;
 
@@ -57,8 +60,12 @@ pub enum Command {
     Serve(serve::Args),
     /// Check the configuration and the policies as a reload would, and warn about what is risky
     Check(check::Args),
+    /// Write, build and check policy plugins, and list those in force
+    Plugin(plugin::Args),
     /// Manage the people and agents of the users file
     Users(users::Args),
+    /// List and rotate the keys that pseudonyms are made with
+    Keys(keys::Args),
     /// Tell whether the running gateway takes exchanges, and what it does
     Status(status::Args),
     /// List, show, approve and deny the requests that wait for people
@@ -75,7 +82,9 @@ impl Command {
             Self::Demo(args) => demo::run(&args),
             Self::Serve(args) => serve::run(args, output),
             Self::Check(args) => check::run(args, output),
+            Self::Plugin(args) => plugin::run(args, output),
             Self::Users(args) => users::run(args, output),
+            Self::Keys(args) => keys::run(args, output),
             Self::Status(args) => status::run(args, output),
             Self::Approvals(args) => approvals::run(args, output),
             Self::Audit(args) => audit::run(args, output),

@@ -74,6 +74,8 @@ fn print(status: &Status, now: Timestamp, output: &Output) {
         ));
     }
     print_policy(status, now, output);
+    let key = clean(&about.pseudonym_key);
+    output.line(format_args!("keys       pseudonyms are made with {key}"));
     let waiting = match status.approvals_pending {
         0 => "none waiting".to_owned(),
         count => output.paint(
@@ -204,6 +206,7 @@ mod tests {
                     problems: vec!["10.toml:3: \u{1b}[2Jno".into()],
                 }),
                 audit_dir: "/a".into(),
+                pseudonym_key: "k1".into(),
             },
             approvals_pending: 1,
             audit: AuditView {
@@ -234,6 +237,7 @@ mod tests {
             "refused    a newer policy",
             "10.toml:3: \\u{1b}[2Jno",
             "1 waiting",
+            "pseudonyms are made with k1",
             "record 1,233 durable, 0 queued, 4 not covered",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");

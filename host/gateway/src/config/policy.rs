@@ -19,6 +19,12 @@ pub struct PolicySet {
     pub treatments: Vec<TreatmentChoice>,
 }
 
+/// Longest a call takes where the policy does not say. Guards answer in microseconds; a machine with more to do than
+/// cores must not turn that into a denial.
+pub const PLUGIN_DEADLINE: Duration = Duration::from_millis(500);
+/// Memory of an instance where the policy does not say: enough for an interpreter.
+pub const PLUGIN_MEMORY_BYTES_MAX: u64 = 64 << 20;
+
 /// One plugin with one set of settings.
 #[derive(Clone, Debug)]
 pub struct PluginUse {
@@ -32,6 +38,21 @@ pub struct PluginUse {
     pub deadline: Duration,
     /// Linear memory of an instance, bytes.
     pub memory_bytes_max: usize,
+    /// Words it may ask for.
+    pub sets: Vec<WordSetUse>,
+    /// File and line of the entry, for messages.
+    pub place: Place,
+}
+
+/// A file of words that a plugin may ask for: whether a word is in it, and nothing else.
+#[derive(Clone, Debug)]
+pub struct WordSetUse {
+    /// Name by which the plugin asks.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Expected digest of the file, lower-case hex, if it is pinned.
+    pub sha256: Option<String>,
     /// File and line of the entry, for messages.
     pub place: Place,
 }
@@ -88,6 +109,10 @@ pub struct Rule {
     /// File and line of the entry.
     pub place: Place,
 }
+
+/// Longest that a rule lets an exchange wait for people: the caller's connection is held open meanwhile, and what
+/// waits lives in memory. A policy that asks for more is refused rather than cut short.
+pub const APPROVAL_TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What to do with a statement that cannot be judged by its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

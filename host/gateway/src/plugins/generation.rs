@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::builtin::builtin_component;
+use super::word_sets::{self, SetInfo};
 use crate::config::policy::{Place, PluginSource, PluginUse, PolicySet, Rule};
 use crate::config::problem::{Problem, shown};
 use crate::identity::principal::Principal;
@@ -30,7 +31,7 @@ const MISMATCHES_SHOWN_MAX: usize = 5;
 pub struct Generation {
     /// Grows by one with each activation, also across restarts.
     pub number: u64,
-    /// SHA-256 over the policy's digest and the digests of plugins, settings and golden vectors, hex.
+    /// SHA-256 over the policy's digest and the digests of plugins, settings, word sets and golden vectors, hex.
     pub digest: String,
     /// What it was built from.
     pub set: PolicySet,
@@ -68,6 +69,8 @@ pub struct PluginInfo {
     pub sha256: String,
     /// SHA-256 of the settings, hex.
     pub settings_sha256: String,
+    /// The words it may ask for.
+    pub sets: Vec<SetInfo>,
 }
 
 /// Why a policy set cannot become a generation. Names files, plugins and rules, never settings' values.
@@ -184,12 +187,20 @@ impl Builder {
             let (wasm, golden) = fetch(wanted)?;
             let plugin = self.load(wanted, &wasm)?;
             kept.insert(hex(&Sha256::digest(&wasm)), Arc::clone(&plugin));
-            self.check_golden(wanted, &plugin, golden.as_deref())?;
+            let sets = word_sets::mount(wanted)?;
+            let grant = Grant {
+                limits: limits(&plugin, wanted.deadline, wanted.memory_bytes_max),
+                words: sets.words,
+            };
+            self.check_golden(wanted, &plugin, golden.as_deref(), &grant)?;
             let ready = self
                 .host
-                .configure(&plugin, &wanted.settings, grant(wanted, &plugin))
+                .configure(&plugin, &wanted.settings, grant)
                 .map_err(|errors| failed(wanted, errors.to_string()))?;
-            let info = info(wanted, &plugin);
+            let info = info(wanted, &plugin, sets.about);
+            for set in &info.sets {
+                hasher.update(format!("{}\0{}\0", set.name, set.sha256));
+            }
             for part in [&info.name, &info.sha256, &info.settings_sha256] {
                 hasher.update(part.as_bytes());
                 hasher.update([0]);
@@ -274,13 +285,14 @@ impl Builder {
         wanted: &PluginUse,
         plugin: &Arc<Plugin>,
         golden: Option<&[u8]>,
+        grant: &Grant,
     ) -> Result<(), BuildError> {
         let Some(golden) = golden else {
             return Ok(());
         };
         let vectors = Vectors::parse(golden)
             .map_err(|error| failed(wanted, format!("its golden vectors: {error}")))?;
-        let mismatches = vectors.run(&self.host, plugin, &grant(wanted, plugin));
+        let mismatches = vectors.run(&self.host, plugin, grant);
         if mismatches.is_empty() {
             return Ok(());
         }
@@ -455,22 +467,20 @@ fn read_bounded(wanted: &PluginUse, path: &Path) -> Result<Vec<u8>, BuildError> 
     std::fs::read(path).map_err(unreadable)
 }
 
-fn grant(wanted: &PluginUse, plugin: &Plugin) -> Grant {
+/// What a call of a plugin may use under a policy that allows it this time and memory.
+pub fn limits(plugin: &Plugin, deadline: Duration, memory_bytes_max: usize) -> CallLimits {
     let usual = match plugin.world() {
         World::Detector => CallLimits::detector(),
         _ => CallLimits::default(),
     };
-    Grant {
-        limits: CallLimits {
-            deadline: wanted.deadline.max(Duration::from_millis(1)),
-            memory_bytes: wanted.memory_bytes_max,
-            ..usual
-        },
-        ..Grant::default()
+    CallLimits {
+        deadline: deadline.max(Duration::from_millis(1)),
+        memory_bytes: memory_bytes_max,
+        ..usual
     }
 }
 
-fn info(wanted: &PluginUse, plugin: &Plugin) -> PluginInfo {
+fn info(wanted: &PluginUse, plugin: &Plugin, sets: Vec<SetInfo>) -> PluginInfo {
     let manifest = plugin.manifest();
     PluginInfo {
         name: wanted.name.clone(),
@@ -479,6 +489,7 @@ fn info(wanted: &PluginUse, plugin: &Plugin) -> PluginInfo {
         world: plugin.world().to_string(),
         sha256: plugin.digest().to_string(),
         settings_sha256: hex(&Sha256::digest(wanted.settings.to_string())),
+        sets,
     }
 }
 

@@ -4,7 +4,9 @@
 mod builtin;
 mod generation;
 mod pseudonym_keys;
+mod word_sets;
 
 pub use builtin::{BUILTIN_NAMES, builtin_component};
-pub use generation::{BuildError, Builder, Generation, PluginInfo, RuleRuntime};
-pub use pseudonym_keys::{KeyFile, KeyFileError};
+pub use generation::{BuildError, Builder, Generation, PluginInfo, RuleRuntime, limits};
+pub use pseudonym_keys::{KeyAbout, KeyFile, KeyFileError};
+pub use word_sets::{SetInfo, read_words};

@@ -2,12 +2,13 @@
 //! is the active one; earlier ones stay, so that old tokens can still be told apart by their key.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Pseudonyms;
@@ -34,6 +35,11 @@ pub enum KeyFileError {
     /// It is not what this program writes.
     #[error("pseudonym keys: {0} is not a key file; restore it from your backup")]
     Malformed(PathBuf),
+    /// It holds as many keys as it may.
+    #[error(
+        "pseudonym keys: {0} holds {KEYS_MAX} keys already; keep a copy and remove the oldest ones by hand"
+    )]
+    Full(PathBuf),
     /// No random numbers.
     #[error("pseudonym keys: the system gave no random numbers")]
     NoRandomness,
@@ -43,6 +49,17 @@ pub enum KeyFileError {
 pub struct KeyFile {
     path: PathBuf,
     keys: Vec<StoredKey>,
+}
+
+/// What may be said of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyAbout<'k> {
+    /// Its public id; records name it.
+    pub id: &'k str,
+    /// When it was made, UTC.
+    pub created: &'k str,
+    /// Whether pseudonyms are made with it.
+    pub active: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,37 +77,71 @@ struct Document {
 impl KeyFile {
     /// Reads the file, or makes one with a fresh key.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-                Err(KeyFileError::Permissions(path.to_owned()))
-            }
-            Ok(_) => Self::read(path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        match Self::existing(path) {
+            Err(KeyFileError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {
                 let mut file = Self {
                     path: path.to_owned(),
                     keys: Vec::new(),
                 };
-                file.rotate()?;
+                file.add()?;
                 Ok(file)
             }
-            Err(error) => Err(io("reading", path, error)),
+            other => other,
         }
     }
 
-    /// Adds a fresh key, which becomes the active one, and writes the file anew.
-    pub fn rotate(&mut self) -> Result<&str, KeyFileError> {
+    /// Reads the file. One that is not there is an error: whoever has used keys must not get others unasked.
+    pub fn existing(path: &Path) -> Result<Self, KeyFileError> {
+        let metadata = fs::metadata(path).map_err(|error| io("reading", path, error))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(KeyFileError::Permissions(path.to_owned()));
+        }
+        Self::read(path)
+    }
+
+    /// Adds a fresh key to the file at `path`, which becomes the active one. Nobody else changes the file
+    /// meanwhile; it keeps its owner.
+    pub fn rotate(path: &Path) -> Result<Self, KeyFileError> {
+        let folder = folder(path);
+        let lock = fs::File::open(folder).map_err(|error| io("opening", folder, error))?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
+            .map_err(|error| io("locking", folder, error.into()))?;
+        let mut file = Self::existing(path)?;
+        file.add()?;
+        Ok(file)
+    }
+
+    /// The keys, without their secrets, oldest first; the last is the active one.
+    pub fn about(&self) -> impl ExactSizeIterator<Item = KeyAbout<'_>> {
+        let last = self.keys.len().saturating_sub(1);
+        self.keys
+            .iter()
+            .enumerate()
+            .map(move |(place, key)| KeyAbout {
+                id: &key.id,
+                created: &key.created,
+                active: place == last,
+            })
+    }
+
+    fn add(&mut self) -> Result<(), KeyFileError> {
+        if self.keys.len() >= KEYS_MAX {
+            return Err(KeyFileError::Full(self.path.clone()));
+        }
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| KeyFileError::NoRandomness)?;
         self.keys.push(StoredKey {
-            id: format!("k{}", self.keys.len() + 1),
+            id: format!("k{}", self.last_number() + 1),
             created: jiff::Timestamp::now().to_string(),
             secret: STANDARD.encode(secret),
         });
-        self.write()?;
-        self.keys
-            .last()
-            .map(|key| key.id.as_str())
-            .ok_or_else(|| KeyFileError::Malformed(self.path.clone()))
+        self.write()
+    }
+
+    /// Ids are never given twice, even if old keys were removed by hand.
+    fn last_number(&self) -> u64 {
+        let number = |key: &StoredKey| key.id.strip_prefix('k')?.parse().ok();
+        self.keys.iter().filter_map(number).max().unwrap_or(0)
     }
 
     /// The active key.
@@ -140,11 +191,27 @@ impl KeyFile {
                 .truncate(true)
                 .mode(0o600)
                 .open(&beside)?;
+            // An administrator's rotation must leave the file to the account that the gateway runs as.
+            if let Ok(before) = fs::metadata(&self.path) {
+                let made = file.metadata()?;
+                if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
+                    fchown(&file, Some(before.uid()), Some(before.gid()))?;
+                }
+            }
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            fs::rename(&beside, &self.path)
+            fs::rename(&beside, &self.path)?;
+            fs::File::open(folder(&self.path))?.sync_all()
         };
         written().map_err(|error| io("writing", &self.path, error))
+    }
+}
+
+/// The folder that holds it.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -174,9 +241,18 @@ mod tests {
             0o600
         );
 
-        let mut again = again;
-        assert_eq!(again.rotate().unwrap(), "k2");
-        assert_ne!(token(&first), token(&KeyFile::open(&path).unwrap()));
+        let rotated = KeyFile::rotate(&path).unwrap();
+        let ids: Vec<_> = rotated.about().map(|key| (key.id, key.active)).collect();
+        assert_eq!(ids, [("k1", false), ("k2", true)]);
+        assert_ne!(token(&first), token(&rotated));
+        assert_eq!(token(&rotated), token(&KeyFile::open(&path).unwrap()));
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+
+        let gone = folder.path().join("gone.toml");
+        assert!(KeyFile::rotate(&gone).is_err() && !gone.exists());
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(

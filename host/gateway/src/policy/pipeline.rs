@@ -108,12 +108,19 @@ impl Pipeline {
 
     /// Makes another pseudonym key the active one, once that is on record.
     pub async fn rotate(&self, pseudonyms: Pseudonyms) -> Result<(), AuditError> {
-        if pseudonyms.key_id() == self.pseudonyms.load().key_id() {
+        let before = self.pseudonyms();
+        if pseudonyms.same(&before) {
             return Ok(());
         }
-        self.audit.append(key_in_use(&pseudonyms)).await?;
+        let draft = key_in_use(&pseudonyms).with("replaces", before.key_id());
+        self.audit.append(draft).await?;
         self.pseudonyms.store(Arc::new(pseudonyms));
         Ok(())
+    }
+
+    /// The id of the key that pseudonyms are made with.
+    pub fn pseudonym_key(&self) -> String {
+        self.pseudonyms.load().key_id().to_owned()
     }
 
     /// Begins a session for a caller who has proven who they are; recorded first. `None` where no rule
@@ -124,8 +131,7 @@ impl Pipeline {
             .rule_for(&opening.principal, &opening.resource)
             .is_none()
         {
-            let draft = Draft::new(Kind::Denied, now())
-                .with(field::SUBJECT, opening.principal.subject.as_str())
+            let draft = record::who(Draft::new(Kind::Denied, now()), &opening.principal)
                 .with(field::RESOURCE, resource_name(&opening.resource))
                 .with(field::VERDICT, "deny")
                 .with("code", "policy/no-rule")
@@ -350,6 +356,8 @@ fn activated(generation: &Generation) -> Draft {
                         "world": info.world,
                         "sha256": info.sha256,
                         "settings": info.settings_sha256,
+                        "sets": info.sets.iter().map(|set| (set.name.clone(), set.sha256.clone().into()))
+                            .collect::<serde_json::Map<_, _>>(),
                     })
                 })
                 .collect::<Vec<_>>(),

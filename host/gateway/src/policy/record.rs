@@ -10,6 +10,7 @@ use super::approve::Approved;
 use super::exchange::{Effect, Exchange, Session};
 use super::mask::Counts;
 use super::verdict::Denial;
+use crate::identity::principal::Principal;
 use crate::plugins::Generation;
 
 /// Actions of one exchange that a record lists; the rest is counted.
@@ -18,18 +19,13 @@ const ACTIONS_LISTED_MAX: usize = 16;
 /// Who, from where, to what: on every record of a session.
 fn base(kind: Kind, session: &Session) -> Draft {
     let principal = &session.principal;
-    let mut draft = Draft::new(kind, now())
-        .with(field::SUBJECT, principal.subject.as_str())
+    who(Draft::new(kind, now()), principal)
         .with(field::RESOURCE, session.resource.as_str())
         .with("protocol", session.protocol)
         .with("issuer", principal.issuer.as_str())
         .with("groups", principal.groups.as_slice())
         .with("method", principal.method.as_str())
-        .with("source", session.source.to_string());
-    if let Some(actor) = &principal.actor {
-        draft = draft.with(field::ACTOR, actor.as_str());
-    }
-    draft
+        .with("source", session.source.to_string())
 }
 
 /// A session began.
@@ -80,12 +76,20 @@ pub(super) fn exchange(
     draft
 }
 
-/// A later record of an exchange: points back instead of saying everything again.
+/// A later record of an exchange: who and what, and for the rest it points back.
 pub(super) fn follow_up(kind: Kind, session: &Session, exchange: &Exchange) -> Draft {
-    Draft::new(kind, now())
+    who(Draft::new(kind, now()), &session.principal)
         .with(field::EXCHANGE, exchange.id.as_str())
-        .with(field::SUBJECT, session.principal.subject.as_str())
         .with(field::RESOURCE, session.resource.as_str())
+}
+
+/// Subject and, where an agent acts for them, actor: on every record, so that each can be found by either.
+pub(super) fn who(draft: Draft, principal: &Principal) -> Draft {
+    let draft = draft.with(field::SUBJECT, principal.subject.as_str());
+    match &principal.actor {
+        Some(actor) => draft.with(field::ACTOR, actor.as_str()),
+        None => draft,
+    }
 }
 
 /// A refused exchange.

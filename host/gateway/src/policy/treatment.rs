@@ -53,6 +53,11 @@ impl Pseudonyms {
         &self.key_id
     }
 
+    /// Whether both make the same tokens under the same name.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.key_id == other.key_id && self.key == other.key
+    }
+
     /// 32 bytes that stand for the value; protocols make typed tokens (UUIDs) of them.
     pub fn bytes(&self, resource: &str, kind: &str, value: &[u8]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);

@@ -105,18 +105,11 @@ impl Console for Running {
                 digest: generation.digest.clone(),
                 activated_at: policy.activated_at,
                 rules: generation.set.rules.len(),
-                plugins: generation
-                    .plugins
-                    .iter()
-                    .map(|info| PluginView {
-                        name: info.name.clone(),
-                        sha256: info.sha256.clone(),
-                        version: info.version.clone(),
-                    })
-                    .collect(),
+                plugins: generation.plugins.iter().map(PluginView::from).collect(),
             }),
             policy_refused: policy.refused.clone(),
             audit_dir: self.audit_dir.clone(),
+            pseudonym_key: self.pipeline.pseudonym_key(),
         }
     }
 

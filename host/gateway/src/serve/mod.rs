@@ -2,6 +2,7 @@
 //! listen. Whatever cannot be built keeps it from serving; whatever fails later stops it.
 
 mod console;
+mod keys;
 mod reload;
 
 use std::path::Path;
@@ -113,14 +114,14 @@ pub async fn run(
         error: std::io::Error::other("it panicked"),
     })??;
 
-    let keys = KeyFile::open(&config.keys_file)?.pseudonyms()?;
+    let pseudonyms = KeyFile::open(&config.keys_file)?.pseudonyms()?;
     let approvals = Approvals::new(ApprovalLimits::default(), AuditRecorder::new(audit.clone()));
     let pipeline = Pipeline::open(Parts {
         generation,
         approvals,
         audit: audit.clone(),
         users: Arc::clone(&users),
-        pseudonyms: keys,
+        pseudonyms,
         metrics: Metrics::register(names(&config)),
         response_body_bytes_max: config.response_body_bytes_max,
     })
@@ -149,7 +150,7 @@ pub async fn run(
     for catalogs in shared.catalogs() {
         tokio::spawn(catalogs.keep_fresh());
     }
-
+    keys::follow(&config.keys_file, &pipeline);
     let running = Arc::new(Running::new(
         &config,
         Arc::clone(&pipeline),

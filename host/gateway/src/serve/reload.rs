@@ -15,7 +15,7 @@ use crate::config::gateway::Gateway;
 use crate::config::policy::PolicySet;
 use crate::config::problem::ConfigErrors;
 use crate::config::watch::{self, PolicyWatch};
-use crate::plugins::{Builder, KeyFile};
+use crate::plugins::Builder;
 use crate::policy::Pipeline;
 
 pub(super) fn watch(
@@ -30,7 +30,6 @@ pub(super) fn watch(
         pipeline,
         running,
         policy_dir: config.policy_dir.clone(),
-        keys_file: config.keys_file.clone(),
         runtime: Handle::current(),
     };
     watch::watch(&config.policy_dir, in_force, move |read| reload.read(read))
@@ -42,13 +41,11 @@ struct Reload {
     pipeline: Arc<Pipeline>,
     running: Arc<Running>,
     policy_dir: PathBuf,
-    keys_file: PathBuf,
     runtime: Handle,
 }
 
 impl Reload {
     fn read(&mut self, read: Result<PolicySet, ConfigErrors>) {
-        self.renew_keys();
         let set = match read {
             Ok(set) => set,
             Err(errors) => {
@@ -90,21 +87,6 @@ impl Reload {
             tracing::error!(%error, "the refusal of a policy could not be recorded");
         }
         self.running.refused(problems);
-    }
-
-    /// Keys may have been rotated; a file that cannot be read leaves the active key as it is.
-    fn renew_keys(&self) {
-        let renewed = KeyFile::open(&self.keys_file).and_then(|file| file.pseudonyms());
-        match renewed {
-            Ok(pseudonyms) => {
-                if let Err(error) = self.runtime.block_on(self.pipeline.rotate(pseudonyms)) {
-                    tracing::error!(%error, "a rotated key could not be recorded and is not in use");
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "the key file cannot be read; the active key stays")
-            }
-        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! Structured logs on standard error, for people or for machines.
 //!
+//! Through a descriptor of their own: while PostgreSQL's parser runs, descriptor 2 leads into a pipe of the
+//! parser's, and what is written there is lost.
+//!
 //! Say what the gateway did, never what passed through it. Libraries are held to `info`, whatever is asked
 //! for: their debug output may show bytes of traffic.
 
+use std::fs::File;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 use tracing::Level;
 use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
@@ -35,12 +40,16 @@ pub enum LogError {
     /// The variable is not text.
     #[error("reading {LEVEL_VARIABLE}: it is not UTF-8")]
     NotText,
+    /// No second descriptor for standard error.
+    #[error("opening the log: standard error cannot be duplicated: {0}")]
+    Duplicate(#[from] std::io::Error),
     /// Something else in this process logs already.
     #[error("setting up logs: {0}")]
     Installed(#[from] TryInitError),
 }
 
-/// Sends this process's log to standard error. Without a format: text on a terminal, JSON elsewhere.
+/// Sends this process's log to where standard error leads at this moment, so call it before anything is parsed.
+/// Without a format: text on a terminal, JSON elsewhere.
 pub fn install(format: Option<LogFormat>) -> Result<(), LogError> {
     let wanted = match std::env::var(LEVEL_VARIABLE) {
         Ok(text) => text,
@@ -56,7 +65,8 @@ pub fn install(format: Option<LogFormat>) -> Result<(), LogError> {
     } else {
         LogFormat::Json
     });
-    let layer = fmt::layer().with_writer(std::io::stderr);
+    let own = File::from(std::io::stderr().as_fd().try_clone_to_owned()?);
+    let layer = fmt::layer().with_writer(own);
     let layer = match format {
         LogFormat::Json => layer
             .json()
@@ -115,6 +125,8 @@ mod tests {
         clippy::indexing_slicing,
         reason = "tests state what they expect"
     )]
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -153,6 +165,48 @@ mod tests {
             said.contains("logs.rs:") && !said.contains("6789"),
             "{said}"
         );
+    }
+
+    /// Set where the test below is run once more, as the process that logs.
+    const LOGS: &str = "ALMONER_TEST_LOGS";
+    /// Lines that it logs.
+    const LINES: usize = 3_000;
+
+    #[test]
+    fn no_line_is_lost_while_the_parser_has_standard_error() {
+        if std::env::var_os(LOGS).is_some() {
+            return log_while_parsing();
+        }
+        let name = "telemetry::logs::tests::no_line_is_lost_while_the_parser_has_standard_error";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(LOGS, "1")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(log.matches("\"counted\"").count(), LINES);
+    }
+
+    fn log_while_parsing() {
+        install(Some(LogFormat::Json)).unwrap();
+        let (parsed, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let number = parsed.fetch_add(1, Ordering::Relaxed);
+                    almoner_sql::facts(&format!("select {number} from t")).unwrap();
+                }
+            });
+            for line in 0..LINES {
+                // The parser keeps up, so that most lines meet it at work.
+                while parsed.load(Ordering::Relaxed) < line / 10 {
+                    std::thread::yield_now();
+                }
+                tracing::warn!(line, "counted");
+            }
+            done.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -113,10 +113,7 @@ impl Verifier {
     /// The next line, examined.
     pub fn accept(&mut self, examined: Examined) {
         self.records += 1;
-        examined
-            .breaks
-            .into_iter()
-            .for_each(|found| self.report_break(found));
+        let claimed = examined.seq();
         self.bodies.checked += examined.bodies_checked;
         let mut place = Place {
             seq: self.expected,
@@ -146,6 +143,13 @@ impl Verifier {
                 }
             }
         }
+        // What is wrong beside the record is said of the place it has, not of one that it may only claim.
+        for mut found in examined.breaks {
+            if found.seq == claimed {
+                found.seq = Some(place.seq);
+            }
+            self.report_break(found);
+        }
         self.first_seq = self.first_seq.or(Some(place.seq));
         self.head = Some(place.hash);
         self.link(place);
@@ -170,6 +174,15 @@ impl Verifier {
     /// The place after the last record taken.
     pub fn next_seq(&self) -> u64 {
         self.expected
+    }
+
+    /// The place that the next record has, so that what lies beside it is looked for there: the one it claims,
+    /// unless it is chained to the last record, which leaves it one place whatever it claims.
+    pub fn place_of(&self, examined: &Examined) -> u64 {
+        match &examined.facts {
+            Ok(facts) if !self.joins(&facts.prev) => facts.seq,
+            _ => self.expected,
+        }
     }
 
     /// There are no more records.
@@ -223,10 +236,7 @@ impl Verifier {
         if place.seq == expected {
             return;
         }
-        let joins = match self.links.last() {
-            Some(last) => place.prev == Some(last.hash),
-            None => place.prev == Some(Hash::ZERO),
-        };
+        let joins = place.prev.is_some_and(|prev| self.joins(&prev));
         let (code, seq, explain) = if joins {
             let claimed = std::mem::replace(&mut place.seq, expected);
             place.suspect = true;
@@ -257,6 +267,11 @@ impl Verifier {
             seq: Some(seq),
             explain,
         });
+    }
+
+    /// Whether a record with this predecessor stands right behind the last one.
+    fn joins(&self, prev: &Hash) -> bool {
+        *prev == self.links.last().map_or(Hash::ZERO, |last| last.hash)
     }
 
     fn origin(&mut self, facts: &Facts, seq: u64) {

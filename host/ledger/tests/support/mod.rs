@@ -141,10 +141,8 @@ pub fn verify(
         .for_each(|note| verifier.checkpoint(note.clone(), false));
     for line in lines {
         let mut examined = almoner_ledger::Examined::of(line);
-        if let Some(bodies) = examined
-            .seq()
-            .and_then(|seq| bodies.get(usize::try_from(seq).unwrap()))
-        {
+        let place = verifier.place_of(&examined);
+        if let Some(bodies) = usize::try_from(place).ok().and_then(|at| bodies.get(at)) {
             for (index, bytes) in bodies.iter().enumerate() {
                 examined.body(u32::try_from(index).unwrap(), bytes);
             }

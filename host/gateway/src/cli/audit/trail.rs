@@ -92,13 +92,13 @@ impl Trail {
     }
 }
 
-/// A copy of a running gateway's trail, removed when this is dropped.
+/// A running gateway's trail as it was at one moment, for reading only; removed when this is dropped.
 pub(super) struct TrailCopy {
     dir: PathBuf,
 }
 
 impl TrailCopy {
-    /// Has the gateway make it beside its audit folder, where files are linked rather than copied.
+    /// Has the gateway make it beside its audit folder, where files can be linked: a trail of any size at once.
     pub(super) fn of(gateway: &Gateway, output: &Output) -> Result<Self, Exit> {
         let status: Status = gateway.get("/v1/status", output)?;
         let beside = status.overview.audit_dir;
@@ -111,7 +111,7 @@ impl TrailCopy {
         let copy = Self { dir };
         let _: CopyMade = gateway.post(
             "/v1/audit/copy",
-            &serde_json::json!({ "dir": copy.dir }),
+            &serde_json::json!({ "dir": copy.dir, "linked": true }),
             None,
             output,
         )?;

@@ -3,14 +3,10 @@
 
 use std::path::Path;
 
-use almoner_sandbox::{Capacity, Host, HostSettings};
-
+use super::super::workshop;
 use super::Found;
 use crate::config::policy::PolicySet;
 use crate::plugins::Builder;
-
-/// Instances alive at once while checking: each plugin is called by itself, detectors stay warm.
-const INSTANCES: u32 = 64;
 
 /// What came of it.
 pub(super) enum Built {
@@ -24,15 +20,7 @@ pub(super) enum Built {
 
 /// Builds them all. Takes a second or so for each component.
 pub(super) fn build(set: &PolicySet, dir: &Path) -> Built {
-    let capacity = Capacity {
-        instances: INSTANCES,
-        ..Capacity::default()
-    };
-    let settings = HostSettings {
-        capacity,
-        ..HostSettings::default()
-    };
-    let mut builder = match Host::new(settings) {
+    let mut builder = match workshop::host() {
         Ok(host) => Builder::new(host),
         Err(error) => return Built::Unchecked(error.to_string()),
     };

@@ -116,7 +116,7 @@ mod tests {
     )]
     use std::time::Duration;
 
-    use super::super::super::policy::{Opaque, PluginSource, Release, Treatment};
+    use super::super::super::policy::{APPROVAL_TTL_MAX, Opaque, PluginSource, Release, Treatment};
     use super::*;
 
     fn read(files: &[(&str, &str)]) -> Result<PolicySet, Vec<String>> {
@@ -170,6 +170,24 @@ mod tests {
         );
         assert_eq!(set.plugins[1].deadline, Duration::from_millis(500));
         assert_eq!(set.plugins[1].memory_bytes_max, 64 << 20);
+    }
+
+    #[test]
+    fn an_approval_that_could_wait_longer_than_requests_live_is_refused() {
+        let rule = |ttl: &str| {
+            format!(
+                "{PLUGINS}[[rule]]\nname = \"r\"\nresources = [\"*\"]\ngroups = [\"*\"]\nguards = [\"sql-guard\"]\n\
+                 detectors = [\"phi\"]\napproval = {{ group = \"managers\", ttl = \"{ttl}\" }}\n"
+            )
+        };
+        assert_eq!(
+            read(&[("10.toml", &rule("7d"))]).unwrap_err(),
+            [
+                "policies/10.toml:13: rule \"r\": approval: \"ttl\": 7d is out of bounds. It is 10s to 1d."
+            ]
+        );
+        let set = read(&[("10.toml", &rule("24h"))]).unwrap();
+        assert_eq!(set.rules[0].approval_ttl, APPROVAL_TTL_MAX);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::policy::{Glob, Opaque, Release, Requirement, Rule, Treatment};
+use super::super::policy::{APPROVAL_TTL_MAX, Glob, Opaque, Release, Requirement, Rule, Treatment};
 use super::super::written::at::At;
 use super::super::written::policy as written;
 use super::super::written::read::{Entry, Reader, items};
+use super::super::written::units::Span;
 use super::check::{bounded, globs, name, required, seconds, some_globs, undefined, word};
 use super::policy::{Taken, place};
 use super::tag::treatment;
@@ -185,7 +186,7 @@ fn approval(
     let count = bounded(reader, &format!("{about}: \"count\""), count, 1, 1..=9);
     let ttl = written.and_then(|w| w.ttl.as_ref());
     let default = seconds(DEFAULT_APPROVAL_TTL_SECONDS);
-    let bounds = seconds(10)..=seconds(7 * 86_400);
+    let bounds = seconds(10)..=Span(APPROVAL_TTL_MAX);
     let ttl = bounded(reader, &format!("{about}: \"ttl\""), ttl, default, bounds);
     let requirement = Requirement {
         group: group.unwrap_or_else(|| DEFAULT_APPROVERS.to_owned()),

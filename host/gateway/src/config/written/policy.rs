@@ -1,5 +1,7 @@
 //! A policy file as written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,6 +45,23 @@ pub struct Plugin {
     pub memory: Option<At<Size>>,
     /// The plugin's own settings.
     pub settings: Option<At<Settings>>,
+    /// Files of words that the plugin may ask for, by the names it asks by.
+    pub sets: Option<At<BTreeMap<String, At<WordSet>>>>,
+}
+
+/// A file of words, one a line; blank lines and those that begin with # are skipped.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { file = \"words.txt\", sha256 = \"…\" }"
+)]
+pub struct WordSet {
+    /// The file, relative to the policy folder.
+    #[schemars(required)]
+    pub file: Option<At<String>>,
+    /// SHA-256 the file must have, in hex. Without it, the file counts as it is when the policy is read.
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    pub sha256: Option<At<String>>,
 }
 
 /// Who may use which resource, and what is asked of each exchange.

@@ -169,8 +169,7 @@ fn first_denied(scene: &Scene) -> Result<u64> {
         .ok_or_else(|| plot("no refused statement is on record"))
 }
 
-/// A consistent copy, made by the running gateway. Its files are links to the gateway's own: whoever wants
-/// to change one byte in place must copy it once more.
+/// A consistent copy, made by the running gateway.
 fn copy_of_trail(scene: &Scene, name: &str) -> Result<()> {
     let dir = scene.gateway.folder().join(name);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -24,10 +24,9 @@ use crate::policy::{Clearance, Denial, Effect, ExchangeId, InFlight, Request, Ti
 const STATEMENTS_MAX: usize = 10_000;
 /// Open portals of one session.
 const PORTALS_MAX: usize = 1_000;
-/// Names of the gateway's own statements begin so.
-const OWN_NAMES: &[u8] = b"almoner_";
-/// Name under which the query of a COPY is described; closed at once.
-const COPIED: &[u8] = b"almoner_copied";
+/// Random bytes in the name under which a session describes the query of a COPY: nobody guesses it, so no
+/// statement of the caller's is in its way.
+const COPIED_RANDOM_BYTES: usize = 16;
 
 impl Relay {
     pub(super) async fn on_client(&mut self, frame: Frame) -> Result<(), Ending> {
@@ -111,13 +110,6 @@ impl Relay {
     }
 
     fn on_parse(&mut self, frame: Frame, parse: Parse) -> Result<(), Ending> {
-        if parse.statement.starts_with(OWN_NAMES) {
-            self.refuse_pipeline(
-                "42602",
-                "almoner: names that begin with almoner_ are the gateway's own",
-            );
-            return Ok(());
-        }
         // The server keeps the first of two statements of one name; so must we.
         if !parse.statement.is_empty() && self.statements.contains_key(&parse.statement) {
             self.refuse_pipeline(
@@ -475,8 +467,7 @@ impl Relay {
             // Its columns are asked for first: COPY itself does not say where they come from.
             copied = inner_query(statement).map(|query| {
                 let text = self.shared.texts.parse(&query);
-                let name = Bytes::from_static(COPIED);
-                Prepared::new(name, text, Vec::new(), None, self.made())
+                Prepared::new(self.copied_name.clone(), text, Vec::new(), None, self.made())
             });
         }
         if let Some(copied) = &copied {
@@ -510,8 +501,7 @@ impl Relay {
         }
         let query = almoner_sql::copied_query(&statement.sql)?;
         let text = self.shared.texts.parse(&Bytes::from(query));
-        let name = Bytes::from_static(COPIED);
-        Some(Prepared::new(name, text, Vec::new(), None, made))
+        Some(Prepared::new(self.copied_name.clone(), text, Vec::new(), None, made))
     }
 
     fn refuse_pipeline(&mut self, code: &'static str, message: &str) {
@@ -535,4 +525,11 @@ fn inner_query(statement: &Resolved) -> Option<Bytes> {
         return None;
     }
     almoner_sql::copied_query(&statement.parsed.sql).map(Bytes::from)
+}
+
+/// The name for a session's [`Relay::copied_name`]; `None` without random numbers.
+pub(super) fn copied_name() -> Option<Bytes> {
+    let mut random = [0; COPIED_RANDOM_BYTES];
+    getrandom::fill(&mut random).ok()?;
+    Some(format!("almoner_{}", crate::policy::hex(&random)).into())
 }

@@ -20,6 +20,7 @@ use super::cancel::Registered;
 use super::catalog::{Catalogs, Change};
 use super::connection::{Opened, Shared};
 use super::expect::{CopyingIn, Expect, Portal, Prepared};
+use super::inbound::copied_name;
 use super::request::{Asked, Notices};
 use super::sinks::{ClientSink, Housekeeping, Unrecorded, UpstreamSink};
 use super::stream::Halves;
@@ -166,6 +167,8 @@ pub(super) struct Relay {
     told: tokio::sync::mpsc::Receiver<OwnWords>,
     pub(super) expect: VecDeque<Expect>,
     pub(super) statements: HashMap<Bytes, Arc<Prepared>>,
+    /// Name under which the query of a COPY is described; closed at once.
+    pub(super) copied_name: Bytes,
     pub(super) portals: HashMap<Bytes, Arc<Portal>>,
     pub(super) cursors: Arc<HashMap<String, Cursor>>,
     pub(super) status: TransactionStatus,
@@ -235,6 +238,9 @@ async fn connect(
     let Some(registered) = shared.cancels.register(wanted.long_key) else {
         return Err("no random numbers");
     };
+    let Some(copied_name) = copied_name() else {
+        return Err("no random numbers");
+    };
     let greeting = upstream
         .parameters
         .iter()
@@ -269,6 +275,7 @@ async fn connect(
         told,
         expect: VecDeque::new(),
         statements: HashMap::new(),
+        copied_name,
         portals: HashMap::new(),
         cursors: Arc::default(),
         status: TransactionStatus::Idle,
