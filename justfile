@@ -55,6 +55,13 @@ bench *arguments: guests
     export ALMONER_BIN="$CARGO_TARGET_DIR/bench/almoner"
     exec "$CARGO_TARGET_DIR/bench/almoner-bench" "$@"
 
+# Fuzzing needs a nightly toolchain and `cargo install cargo-fuzz`; without them,
+# `cargo check --manifest-path fuzz/Cargo.toml` at least shows that the targets build.
+#
+# Fuzzes a codec until stopped: frontend, backend, startup, copy_text, copy_csv or scram.
+fuzz target *arguments:
+    cargo +nightly fuzz run "$@"
+
 [private]
 _runner *arguments:
     #!/usr/bin/env bash

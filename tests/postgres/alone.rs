@@ -1,11 +1,15 @@
 //! Tests that drive many processes and take the machine for themselves (see `.config/nextest.toml`).
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use almoner_audit::Reader;
 use almoner_tests::people::{PATIENCE, PLUGINS, plugins};
+use almoner_tests::raw::{Raw, strings};
 use almoner_tests::{World, WorldPlan, binary, driver};
 
 #[test]
@@ -149,4 +153,125 @@ async fn ask_on(
         answers[usize::from(shown > 0)] += 1;
     }
     answers
+}
+
+/// Connections that ask at once.
+const CALLERS: usize = 6;
+/// Deaths of the gateway.
+const KILLS: u64 = 6;
+
+/// Asks until the gateway is gone; answers the names of the statements whose answers came, rows or the end.
+fn ask_until_gone(port: u16, round: u64, caller: usize) -> Vec<String> {
+    let mut received = Vec::new();
+    let password = "ward-assistant-password";
+    let Ok(mut raw) = Raw::login(port, "ward-assistant", password, "clinic") else {
+        return received;
+    };
+    for nr in 0.. {
+        let name = format!("r{round}_c{caller}_n{nr}_end");
+        // Every third may change something, and has an intent.
+        let sql = if nr % 3 == 0 {
+            format!(
+                "update patients set ward = 'Annex' where patient_id = {caller} returning 7 as {name}"
+            )
+        } else {
+            format!("select patient_id as {name}, mrn from patients where patient_id < 4")
+        };
+        if raw.send('Q', &strings(&[&sql])).is_err() {
+            break;
+        }
+        loop {
+            match raw.receive() {
+                Ok(message) if message.kind == 'Z' => break,
+                Ok(message) if message.kind == 'D' || message.kind == 'C' => {
+                    if received.last() != Some(&name) {
+                        received.push(name.clone());
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => return received,
+            }
+        }
+    }
+    received
+}
+
+/// The statements that the trail in this folder says were answered, and those that it says were intended.
+fn on_record(folder: &Path) -> (String, String) {
+    let reader = Reader::open_copy(folder).unwrap();
+    let (mut intents, mut answers, mut from) = (HashMap::new(), String::new(), 0);
+    let mut intended = String::new();
+    loop {
+        let page = reader.range(from, 10_000).unwrap();
+        let Some(last) = page.last() else {
+            return (answers, intended);
+        };
+        from = last.seq + 1;
+        for record in page.iter().map(|stored| stored.value().unwrap()) {
+            let exchange = record["exchange"].as_str().unwrap_or_default().to_owned();
+            let actions = record["actions"].to_string();
+            match record["kind"].as_str() {
+                Some("intent") => {
+                    intended.push_str(&actions);
+                    intents.insert(exchange, actions);
+                }
+                // An outcome behind an intent points back to it.
+                Some("part" | "outcome") => {
+                    answers.push_str(intents.get(&exchange).unwrap_or(&actions));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gateway_killed_under_load_has_released_nothing_that_is_not_on_record() {
+    let plan = WorldPlan {
+        patients: 10,
+        ..WorldPlan::default()
+    };
+    let mut world = plan.start().unwrap();
+    let trail = world.gateway.data_folder().join("audit");
+    let mut received = 0;
+    for round in 0..KILLS {
+        let port = world.gateway.port();
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|caller| std::thread::spawn(move || ask_until_gone(port, round, caller)))
+            .collect();
+        std::thread::sleep(Duration::from_millis(400 + 83 * round));
+        world.gateway.kill().unwrap();
+        let names: Vec<String> = callers
+            .into_iter()
+            .flat_map(|caller| caller.join().unwrap())
+            .collect();
+        received += names.len();
+        let (answers, intended) = on_record(&trail);
+        for name in &names {
+            assert!(
+                answers.contains(name.as_str()),
+                "round {round}: the answer to {name} was released and is not on record"
+            );
+            let writes = intended.contains(name.as_str());
+            assert!(writes || !is_write(name), "{name} has no intent");
+        }
+        // What lies there holds, whatever was cut off; the end may not be signed yet.
+        let (code, said) = world.verify(&["--store", "data/audit"]).unwrap();
+        assert!(
+            matches!(code, Some(0 | 3)),
+            "round {round}: {code:?} {said}"
+        );
+        world.gateway.start_again().unwrap();
+        let (code, said) = world.verify(&[]).unwrap();
+        assert_eq!(code, Some(0), "round {round}: {said}");
+    }
+    assert!(
+        received > CALLERS * KILLS as usize,
+        "only {received} answers came: there was no load"
+    );
+}
+
+fn is_write(name: &str) -> bool {
+    let nr = name.split("_n").nth(1).unwrap();
+    nr.trim_end_matches("_end").parse::<u64>().unwrap() % 3 == 0
 }

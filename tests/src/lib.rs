@@ -7,9 +7,12 @@ pub mod binary;
 pub mod certificates;
 pub mod driver;
 pub mod extended;
+pub mod hostile;
 pub mod meddler;
 pub mod people;
+pub mod proxy;
 pub mod raw;
+pub mod watch;
 pub mod world;
 
 pub use world::{World, WorldPlan};

@@ -8,6 +8,7 @@ use almoner_stage::postgres::Options;
 use almoner_stage::{Gateway, Postgres, User};
 
 use crate::binary;
+use crate::proxy::Proxy;
 
 /// The database account of the gateway, which owns the tables: what callers cannot do, the gateway
 /// prevents, not the database.
@@ -44,6 +45,8 @@ pub struct WorldPlan {
     pub sql: String,
     /// Replace or add policy files, by name.
     pub policies: Vec<(String, String)>,
+    /// Further files of the policy folder, such as components.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Logins.
     pub users: Vec<User>,
     /// The upstream's settings.
@@ -65,6 +68,7 @@ impl Default for WorldPlan {
             policies: POLICIES
                 .map(|(name, text)| (name.to_owned(), text.to_owned()))
                 .into(),
+            files: Vec::new(),
             users: vec![
                 User::new("ward-assistant", &["nurses"]).acting_for("maria.santos"),
                 User::new("claims-assistant", &["billing"]).acting_for("ben.okafor"),
@@ -120,6 +124,19 @@ impl WorldPlan {
         })
     }
 
+    /// The same with a proxy between gateway and PostgreSQL.
+    pub fn start_behind_proxy(self) -> anyhow::Result<(World, Proxy)> {
+        let (postgres, clinic) = self.database()?;
+        let proxy = Proxy::start(postgres.port())?;
+        let gateway = Gateway::start(self.setup(proxy.port())?)?;
+        let world = World {
+            gateway,
+            postgres,
+            clinic,
+        };
+        Ok((world, proxy))
+    }
+
     /// Starts PostgreSQL and loads the clinic.
     pub fn database(&self) -> anyhow::Result<(Postgres, Clinic)> {
         let postgres = Postgres::start(&self.postgres)?;
@@ -162,8 +179,10 @@ impl WorldPlan {
         Ok(Setup {
             binary: binary::almoner()?,
             policies: self.policies.clone(),
+            files: self.files.clone(),
             users: self.users.clone(),
             resources,
+            data: String::new(),
             more: self.more.clone(),
             secrets: vec![("upstream.password".into(), format!("{UPSTREAM_PASSWORD}\n"))],
             environment: self.environment.clone(),

@@ -12,7 +12,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use almoner_ledger::Hash;
@@ -21,6 +21,8 @@ use almoner_ledger::Hash;
 pub(crate) const ANCHOR_EVERY: Duration = Duration::from_millis(50);
 /// The file's name within the trail's folder.
 pub(crate) const ANCHOR: &str = "anchor";
+/// The trail's folder in a gateway's data folder, which holds the anchor beside it.
+const USUAL_FOLDER: &str = "audit";
 /// What the key that authenticates anchors is derived for.
 pub(crate) const ANCHOR_CONTEXT: &str = "almoner audit anchor v1";
 
@@ -39,6 +41,21 @@ pub(crate) struct Anchor {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
     pub(crate) hash: Hash,
+}
+
+/// Where the anchor of a trail lies if nothing else is said: in its folder, where copies have it, or beside
+/// it, where a gateway's own data folder has it.
+pub fn usual_anchor(dir: &Path) -> PathBuf {
+    let within = dir.join(ANCHOR);
+    if !within.exists()
+        && let Ok(whole) = dir.canonicalize()
+        && whole.file_name().is_some_and(|name| name == USUAL_FOLDER)
+        && let Some(beside) = whole.parent().map(|data| data.join(ANCHOR))
+        && beside.exists()
+    {
+        return beside;
+    }
+    within
 }
 
 /// The file, open for writing.

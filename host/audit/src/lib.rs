@@ -27,12 +27,13 @@ mod store;
 pub mod tamper;
 mod writer;
 
+pub use anchor::usual_anchor;
 pub use append::{Body, Durable, Entry, Pending};
 pub use audit::{Audit, Status};
 pub use error::{AuditError, OpenError, ReadError};
 pub use export::{export, verify_export};
 pub use offline::{Progress, VerifyStore, verify_store};
-pub use open::Options;
+pub use open::{OnSync, Options};
 pub use read::{Filter, Found, Reader, SEARCH_MAX, Stored};
 pub use recover::Recovery;
 pub use session::SessionLog;

@@ -4,7 +4,7 @@
 //! follows the chain. Beyond the records themselves: nothing may lie beside them that they do not account
 //! for, and they must reach the head anchor.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use almoner_ledger::canonical::INTEGER_LIMIT;
 use almoner_ledger::{Break, BreakCode, Examined, Report, Verifier, VerifierKey};
@@ -31,6 +31,8 @@ pub struct VerifyStore {
     pub bodies: bool,
     /// Threads; 0 means one for each core.
     pub jobs: usize,
+    /// Where the head anchor lies; `None`: see [`crate::usual_anchor`].
+    pub anchor: Option<PathBuf>,
 }
 
 impl Default for VerifyStore {
@@ -40,6 +42,7 @@ impl Default for VerifyStore {
             checkpoints: Vec::new(),
             bodies: true,
             jobs: 0,
+            anchor: None,
         }
     }
 }
@@ -61,7 +64,10 @@ pub fn verify_store(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, ReadError> {
     let strangers = Store::strangers(dir).map_err(ReadError::Database)?;
-    let reader = Reader::open_copy(dir)?;
+    let mut reader = Reader::open_copy(dir)?;
+    if let Some(anchor) = &options.anchor {
+        reader.anchor.clone_from(anchor);
+    }
     let mut verifier = begin(options);
     for name in strangers {
         verifier.report_break(extra(

@@ -34,6 +34,18 @@ pub struct Options {
     pub checkpoint_every: Duration,
     /// How long an append may take before the caller is told that it failed.
     pub append_wait_max: Duration,
+    /// Told how long each synced write of records took. Called by the writer: it must be quick.
+    pub on_sync: Option<OnSync>,
+}
+
+/// Told how long a synced write took.
+#[derive(Clone)]
+pub struct OnSync(pub Arc<dyn Fn(Duration) + Send + Sync>);
+
+impl std::fmt::Debug for OnSync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnSync")
+    }
 }
 
 impl Options {
@@ -46,6 +58,7 @@ impl Options {
             anchor: None,
             checkpoint_every: Duration::from_secs(1),
             append_wait_max: Duration::from_secs(10),
+            on_sync: None,
         }
     }
 }

@@ -159,7 +159,7 @@ impl Reader {
             index: None,
             live: None,
             dir: dir.to_owned(),
-            anchor: dir.join(anchor::ANCHOR),
+            anchor: anchor::usual_anchor(dir),
             key,
         })
     }

@@ -159,6 +159,7 @@ impl Remains {
             anchor,
             dir,
             checkpoint_every: options.checkpoint_every,
+            on_sync: options.on_sync.clone(),
             durable: head.seq.map(|_| (head, tree)),
             anchored: None,
             signed,

@@ -16,6 +16,7 @@ use rocksdb::WriteBatch;
 use crate::anchor::{ANCHOR_EVERY, AnchorFile};
 use crate::append::Durable;
 use crate::error::AuditError;
+use crate::open::OnSync;
 use crate::queue::{OpenChange, Queue, SignRequest, Waiting};
 use crate::store::{self, BODIES, CHECKPOINTS, META, OPEN, RECORDS, Store};
 
@@ -34,6 +35,7 @@ pub(crate) struct Writer {
     pub(crate) anchor: AnchorFile,
     pub(crate) dir: PathBuf,
     pub(crate) checkpoint_every: Duration,
+    pub(crate) on_sync: Option<OnSync>,
     /// The last durable record, and the tree over all durable ones.
     pub(crate) durable: Option<(Head, Frontier)>,
     pub(crate) anchored: Option<(Instant, Head)>,
@@ -152,7 +154,12 @@ impl Writer {
             b"head",
             store::head_value(head, tree),
         );
-        self.store.write_synced(writes)
+        let started = Instant::now();
+        self.store.write_synced(writes)?;
+        if let Some(OnSync(told)) = &self.on_sync {
+            told(started.elapsed());
+        }
+        Ok(())
     }
 
     /// What is due besides records.

@@ -6,6 +6,8 @@
 
 mod build;
 mod cargo;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use build::{
     BuildError, BuildRequest, Built, Compiled, build_package, build_workspace_guests,

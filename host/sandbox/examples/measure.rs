@@ -10,18 +10,14 @@
     reason = "a measuring program, not part of the gateway"
 )]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
+use almoner_componentize::testing::{Guest, Pattern, detector, guard};
 use almoner_sandbox::{
     Batch, CallContext, Capacity, Configured, DetectorSet, Direction, Field, Grant, Host,
     HostSettings, Operation, Payload,
 };
 use serde_json::json;
-
-use support::{Guest, Pattern, detector, guard};
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();

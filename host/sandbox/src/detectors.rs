@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::detector::{CERTAIN, DetectorPlugin};
 use crate::failure::Failure;
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub failures: Vec<DetectorFailure>,
     /// Spans that did not fit their cells, which are findings as a whole.
     pub misfits: u32,
+    /// Detectors that were asked, by index, with the time of each call.
+    pub calls: Vec<(u32, Duration)>,
 }
 
 /// What was found in names and types.
@@ -47,6 +50,8 @@ pub struct FieldOutcome {
     pub findings: Vec<FieldFinding>,
     /// Detectors that failed; all fields are among the findings.
     pub failures: Vec<DetectorFailure>,
+    /// Detectors that were asked, by index, with the time of each call.
+    pub calls: Vec<(u32, Duration)>,
 }
 
 /// One detector's failure.
@@ -104,8 +109,10 @@ impl DetectorSet {
                 let (target, protocol) = (target.to_owned(), protocol.to_owned());
                 move |time| detector.classify_within(&target, &protocol, &fields, time)
             };
+            let asked = Instant::now();
             // A new instance of a detector is slow to wake up.
             let answer = detector.bound.run_away(there).await;
+            outcome.calls.push((index, asked.elapsed()));
             self.0
                 .classified(index, detector, fields, answer, &mut outcome);
         }

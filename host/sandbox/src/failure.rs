@@ -42,6 +42,22 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// All classes there are.
+    pub const CLASSES: [&'static str; 12] = [
+        "trap",
+        "deadline",
+        "memory",
+        "table",
+        "output-too-large",
+        "bad-output",
+        "reported-internal",
+        "reported-unsupported",
+        "host-function",
+        "bad-settings",
+        "queue-full",
+        "not-loaded",
+    ];
+
     /// Short stable name of the class, for records and metrics.
     pub fn class(&self) -> &'static str {
         match self {

@@ -59,8 +59,12 @@ fn expect(
     let guard = guard(host, behaviour).map_err(failed)?;
     // On a thread of its own: if nothing interrupts the call, nobody waits for it.
     let (answer, answered) = mpsc::sync_channel(1);
-    let call =
-        move || answer.send(guard.inspect_blocking(&CallContext::default(), &Operation::default()));
+    let call = move || {
+        let found = guard.inspect_blocking(&CallContext::default(), &Operation::default());
+        // Before the answer: whoever has it finds nothing of the self-test alive.
+        drop(guard);
+        answer.send(found)
+    };
     let started = thread::Builder::new()
         .name("sandbox-selftest".into())
         .spawn(call);

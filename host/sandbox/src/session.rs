@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::detector::{Answer, DetectorPlugin};
 use crate::detectors::{DetectorFailure, Outcome, Set};
@@ -32,7 +33,9 @@ impl DetectorSession {
         let mut search = Search::new(&set, batch);
         for (index, (detector, slot)) in (0..).zip(set.detectors.iter().zip(&mut self.slots)) {
             if let Some(question) = search.question(index, detector) {
+                let asked = Instant::now();
                 let answer = slot.ask(&set.host, detector, ctx, &question).await;
+                search.outcome.calls.push((index, asked.elapsed()));
                 search.answered(index, &question, answer);
             }
         }

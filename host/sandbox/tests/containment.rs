@@ -7,18 +7,15 @@
     reason = "tests state what they expect"
 )]
 
-mod support;
-
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use almoner_componentize::testing::{self, Guest, denying_guard, guard};
 use almoner_sandbox::{
     BadOutput, CallContext, CallLimits, Configured, Failure, Grant, GuardPlugin, Host,
     HostSettings, Operation, Payload, Verdict, WordSets,
 };
 use serde_json::json;
-
-use support::{Guest, denying_guard, guard};
 
 fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
@@ -152,7 +149,7 @@ fn an_answer_outside_memory_or_not_utf8_is_a_trap() {
     );
     let mut guest = Guest::new("guard-plugin");
     let bad = guest.put(&[0xff, 0xfe]);
-    let reason = [support::list(bad, 2), [0; 8]].concat();
+    let reason = [testing::list(bad, 2), [0; 8]].concat();
     let answer = guest.put(&[&[0; 8][..], &[1, 0, 0, 0, 0, 0, 0, 0], &reason, &[0; 32]].concat());
     let wasm = guest
         .returns("guard", "inspect", "(param i32)", answer)
@@ -167,7 +164,7 @@ fn an_answer_outside_memory_or_not_utf8_is_a_trap() {
 fn an_answer_larger_than_its_limit_is_refused_before_it_is_copied() {
     let mut guest = Guest::new("guard-plugin");
     // deny with a code that is one mebibyte of zeros
-    let reason = [support::list(65536, 1 << 20), [0; 8]].concat();
+    let reason = [testing::list(65536, 1 << 20), [0; 8]].concat();
     let answer = guest.put(&[&[0; 8][..], &[1, 0, 0, 0, 0, 0, 0, 0], &reason, &[0; 32]].concat());
     let grow = format!("(drop (memory.grow (i32.const 32))) (i32.const {answer})");
     let wasm = guest

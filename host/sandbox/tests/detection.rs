@@ -7,18 +7,15 @@
     reason = "tests state what they expect"
 )]
 
-mod support;
-
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use almoner_componentize::testing::{Guest, Pattern, detector};
 use almoner_sandbox::{
     BadOutput, Batch, CallContext, CallLimits, Configured, DetectorPlugin, DetectorSet, Direction,
     Failure, Field, Grant, Host, HostSettings, Outcome, UNVERIFIED,
 };
 use serde_json::json;
-
-use support::{Guest, Pattern, detector};
 
 fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();

@@ -6,15 +6,12 @@
     reason = "tests state what they expect"
 )]
 
-mod support;
-
 use std::sync::OnceLock;
 
+use almoner_componentize::testing::{Guest, Pattern, denying_guard, detector, guard};
 use almoner_sandbox::golden::{Mismatch, Vectors};
 use almoner_sandbox::{Grant, Host, HostSettings};
 use serde_json::{Value, json};
-
-use support::{Guest, Pattern, denying_guard, detector, guard};
 
 fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();

@@ -34,10 +34,14 @@ pub struct Setup {
     pub binary: PathBuf,
     /// Policy files: name and text.
     pub policies: Vec<(String, String)>,
+    /// Further files of the policy folder, such as components: name and content.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Logins.
     pub users: Vec<User>,
     /// The `[[resource]]` tables of `almoner.toml`.
     pub resources: String,
+    /// Further keys of the `[data]` table of `almoner.toml`.
+    pub data: String,
     /// Further tables of `almoner.toml`, such as `[limits]`.
     pub more: String,
     /// Secrets, written with mode 0600: name and text. Resources refer to them by name.
@@ -99,6 +103,9 @@ impl Gateway {
             .map_err(StageError::io("making the policy folder"))?;
         for (name, text) in &gateway.setup.policies {
             write(&gateway.policy_folder().join(name), text, 0o644)?;
+        }
+        for (name, bytes) in &gateway.setup.files {
+            write(&gateway.policy_folder().join(name), bytes, 0o644)?;
         }
         for (name, text) in &gateway.setup.secrets {
             write(&gateway.folder().join(name), text, 0o600)?;
@@ -235,10 +242,10 @@ impl Gateway {
         self.folder().join("data")
     }
 
-    /// Saves a policy file the way editors do: a new file, renamed into place.
-    pub fn save_policy(&self, name: &str, text: &str) -> Result<()> {
+    /// Saves a file of the policy folder the way editors do: a new file, renamed into place.
+    pub fn save_policy(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
         let draft = self.policy_folder().join(format!(".{name}.draft"));
-        write(&draft, text, 0o644)?;
+        write(&draft, content, 0o644)?;
         fs::rename(&draft, self.policy_folder().join(name))
             .map_err(StageError::io("saving a policy file"))
     }
@@ -299,15 +306,15 @@ impl Gateway {
             }
         };
         let config = format!(
-            "[listen]\npostgres = \"127.0.0.1:{}\"\nobserve = \"127.0.0.1:{}\"\n\n[data]\ndir = \"data\"\n\n\
+            "[listen]\npostgres = \"127.0.0.1:{}\"\nobserve = \"127.0.0.1:{}\"\n\n[data]\ndir = \"data\"\n{}\n\
              [policies]\ndir = \"policies\"\n\n[users]\nfile = \"users.toml\"\n\n{}\n{}",
-            self.port, self.observe_port, self.setup.resources, self.setup.more
+            self.port, self.observe_port, self.setup.data, self.setup.resources, self.setup.more
         );
         write(&self.config_file(), &config, 0o644)
     }
 }
 
-fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
+fn write(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> Result<()> {
     let doing = format!("writing {}", path.display());
     let mut options = fs::OpenOptions::new();
     let file = options
@@ -318,7 +325,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
         .open(path);
     file.and_then(|mut file| {
         file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())
+        file.write_all(content.as_ref())
     })
     .map_err(StageError::io(doing))
 }

@@ -9,6 +9,7 @@ use almoner_sandbox::CallContext;
 
 use super::approve::{self, Approved, Asking, Requirements};
 use super::exchange::{Caller, Effect, Exchange, Request, Session};
+use super::failed::Failed;
 use super::guard::{Guarded, Refusal, guard};
 use super::pipeline::Pipeline;
 use super::record;
@@ -34,6 +35,8 @@ pub struct Ticket {
     /// Whether an intent record precedes it.
     pub(super) intent: bool,
     pub(super) admitted: Instant,
+    /// Approval plugins that failed on the way.
+    pub(super) failed: Failed,
 }
 
 impl Ticket {
@@ -72,7 +75,7 @@ pub(super) async fn clear(
     let exchange = request.exchange(&standing);
     let runtime = standing.runtime();
     let context = pipeline.context(session, &exchange, &runtime.rule);
-    match guard(runtime, &context, &exchange.actions).await {
+    match guard(pipeline.metrics(), runtime, &context, &exchange.actions).await {
         Guarded::Allow | Guarded::Hold(_) => Ok(Clearance {
             generation: standing.generation(),
         }),
@@ -99,6 +102,7 @@ pub(super) fn aside(
         recheck_at_rows: None,
         intent: false,
         admitted: Instant::now(),
+        failed: Failed::default(),
     })
 }
 
@@ -117,7 +121,7 @@ pub(super) async fn admit(
         let context = pipeline.context(session, &exchange, &runtime.rule);
 
         let guarding = Instant::now();
-        let guarded = guard(runtime, &context, &exchange.actions).await;
+        let guarded = guard(pipeline.metrics(), runtime, &context, &exchange.actions).await;
         pipeline.metrics().phase(Phase::Guard, guarding.elapsed());
         let mut needs = match guarded {
             Guarded::Allow => Vec::new(),
@@ -128,7 +132,8 @@ pub(super) async fn admit(
         };
 
         let approving = Instant::now();
-        let assessed = approve::assess(runtime, &context, &exchange.actions, 0).await;
+        let metrics = pipeline.metrics();
+        let assessed = approve::assess(metrics, runtime, &context, &exchange.actions, 0).await;
         needs.extend(assessed.needs);
         if let Some(requirements) = Requirements::of(&runtime.rule, &needs) {
             let wanted = approve::fingerprint(session, &exchange, &requirements);
@@ -177,6 +182,7 @@ pub(super) async fn admit(
             recheck_at_rows,
             intent: false,
             admitted: started,
+            failed: assessed.failed,
         };
         return with_intent(pipeline, ticket).await;
     }
@@ -193,6 +199,7 @@ pub(super) async fn kept_changing(
         code: "policy/changing".to_owned(),
         message: "the policy kept changing while it was judged; send it again".to_owned(),
         fault: Fault::Gateway,
+        failed: Failed::default(),
     };
     match standing(pipeline, session, request).await {
         Ok(standing) => {
@@ -290,6 +297,7 @@ pub(super) async fn no_rule(pipeline: &Pipeline, session: &Session, exchange: &E
         code: code.to_owned(),
         message: message.to_owned(),
         fault: Fault::Policy,
+        failed: Failed::default(),
     };
     let generation = pipeline.generation();
     record_denial(pipeline, session, exchange, &generation, None, refusal).await
@@ -321,6 +329,7 @@ async fn record_denial(
         },
     );
     let draft = record::denied(session, exchange, generation, &denial);
+    let draft = record::with_failed(draft, &refusal.failed);
     if let Err(error) = session.log.append(draft).await {
         tracing::error!(%error, exchange = %exchange.id, "a denial could not be recorded");
         return unrecorded(exchange);

@@ -1,12 +1,14 @@
 //! Finds out whether an exchange needs approval, from whom, and waits for it. An approval is bound to the
 //! exact action, principal, resource and requirement by a fingerprint; it is spent by one exchange.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use almoner_sandbox::CallContext;
 
 use super::exchange::{Action, Caller, Exchange, Session, Waiting};
+use super::failed::Failed;
 use super::guard::{Need, Refusal};
+use super::metrics::Metrics;
 use super::pipeline::Pipeline;
 use super::standing::Standing;
 use super::verdict::Fault;
@@ -20,9 +22,12 @@ pub(super) struct Assessed {
     pub(super) needs: Vec<Need>,
     /// The least row count at which one of them wants to be asked again.
     pub(super) recheck_at_rows: Option<u64>,
+    /// Those that failed.
+    pub(super) failed: Failed,
 }
 
 pub(super) async fn assess(
+    metrics: &Metrics,
     runtime: &RuleRuntime,
     context: &CallContext,
     actions: &[Action],
@@ -31,7 +36,10 @@ pub(super) async fn assess(
     let mut assessed = Assessed::default();
     for action in actions {
         for (name, plugin) in &runtime.approvals {
-            match plugin.assess(context, &action.operation, rows_so_far).await {
+            let asked = Instant::now();
+            let answer = plugin.assess(context, &action.operation, rows_so_far).await;
+            metrics.plugin(name, answer.as_ref().err(), asked.elapsed());
+            match answer {
                 Ok(answer) => {
                     assessed.needs.extend(answer.need.map(Need::of));
                     assessed.recheck_at_rows = match (
@@ -44,6 +52,7 @@ pub(super) async fn assess(
                 }
                 Err(failure) => {
                     tracing::warn!(plugin = %name, %failure, "an approval plugin failed; the rule's strictest approval is asked for");
+                    assessed.failed.add(name, &failure);
                     assessed.needs.push(Need::because(format!(
                         "the approval plugin {name} could not judge it"
                     )));
@@ -210,11 +219,13 @@ pub(super) async fn ask(
             code: "approval/denied".to_owned(),
             message: format!("approval {id} was denied by {}", by.login),
             fault: Fault::Approval,
+            failed: Failed::default(),
         }),
         Decision::Expired => Err(Refusal {
             code: "approval/expired".to_owned(),
             message: format!("nobody decided approval {id} in time"),
             fault: Fault::Approval,
+            failed: Failed::default(),
         }),
     }
 }
@@ -251,6 +262,7 @@ fn not_asked(error: AskError) -> Refusal {
             "it needs approval, and no approval can be asked for at the moment; try again later"
                 .to_owned(),
         fault: Fault::Gateway,
+        failed: Failed::default(),
     }
 }
 

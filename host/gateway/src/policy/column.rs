@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use almoner_sandbox::Field;
 
+use super::failed::DetectorCalls;
 use super::standing::Standing;
 use crate::config::policy::{ColumnTag, Rule, Treatment, TreatmentChoice};
 
@@ -140,7 +141,8 @@ pub(super) async fn decide(
     resource: &str,
     protocol: &str,
     facts: &[ColumnFacts],
-) -> Masking {
+) -> (Masking, DetectorCalls) {
+    let mut calls = DetectorCalls::default();
     let treatments = Treatments::new(&standing.generation.set.treatments, groups);
     let fields: Arc<[Field]> = facts.iter().map(|column| column.field.clone()).collect();
     let runtime = standing.runtime();
@@ -151,6 +153,10 @@ pub(super) async fn decide(
             .any(|column| column.provenance == Provenance::Proven);
     if searches && let Some(detectors) = &runtime.detectors {
         let outcome = detectors.classify(resource, protocol, &fields).await;
+        calls = DetectorCalls {
+            calls: outcome.calls,
+            failures: outcome.failures,
+        };
         for finding in outcome.findings {
             if finding.confidence >= runtime.rule.confidence_min
                 && let Some(slot) = named.get_mut(finding.field as usize)
@@ -168,13 +174,14 @@ pub(super) async fn decide(
             decision: decide_one(&runtime.rule, &treatments, column, named),
         })
         .collect();
-    Masking {
+    let masking = Masking {
         columns,
         fields,
         generation: standing.generation(),
         confidence_min: runtime.rule.confidence_min,
         treatments,
-    }
+    };
+    (masking, calls)
 }
 
 fn decide_one(

@@ -1,11 +1,13 @@
 //! Asks every guard of the rule about every action of an exchange. Deny > hold > allow, over all guards
 //! and actions; a guard that fails, or asks for what this gateway cannot do, denies.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use almoner_sandbox::{Assessment, CallContext, Reason, Verdict};
 
 use super::exchange::Action;
+use super::failed::Failed;
+use super::metrics::Metrics;
 use super::verdict::Fault;
 use crate::config::policy::{Opaque, Requirement};
 use crate::plugins::RuleRuntime;
@@ -22,6 +24,8 @@ pub(super) struct Refusal {
     pub(super) code: String,
     pub(super) message: String,
     pub(super) fault: Fault,
+    /// Plugins that failed, where that is why.
+    pub(super) failed: Failed,
 }
 
 /// An approval somebody asks for.
@@ -65,6 +69,7 @@ impl Need {
 }
 
 pub(super) async fn guard(
+    metrics: &Metrics,
     runtime: &RuleRuntime,
     context: &CallContext,
     actions: &[Action],
@@ -76,6 +81,7 @@ pub(super) async fn guard(
                 code: "gateway/unsupported".to_owned(),
                 message: refused.clone(),
                 fault: Fault::Unsupported,
+                failed: Failed::default(),
             });
         }
         match (runtime.rule.opaque, &action.opaque) {
@@ -84,6 +90,7 @@ pub(super) async fn guard(
                     code: "gateway/opaque".to_owned(),
                     message: format!("its effects cannot be told from its text ({why})"),
                     fault: Fault::Policy,
+                    failed: Failed::default(),
                 });
             }
             (Opaque::Hold, Some(why)) => needs.push(Need::because(format!(
@@ -92,7 +99,10 @@ pub(super) async fn guard(
             _ => {}
         }
         for (name, guard) in &runtime.guards {
-            match guard.inspect(context, &action.operation).await {
+            let asked = Instant::now();
+            let answer = guard.inspect(context, &action.operation).await;
+            metrics.plugin(name, answer.as_ref().err(), asked.elapsed());
+            match answer {
                 Ok(Verdict::Allow) => {}
                 Ok(Verdict::Hold(assessment)) => needs.push(Need::of(assessment)),
                 Ok(Verdict::Deny(reason)) => return Guarded::Deny(refused_by(name, reason)),
@@ -103,6 +113,7 @@ pub(super) async fn guard(
                         message: "the guard asks for a rewrite, which this protocol does not carry"
                             .to_owned(),
                         fault: Fault::Policy,
+                        failed: Failed::default(),
                     });
                 }
                 Err(failure) => {
@@ -111,6 +122,7 @@ pub(super) async fn guard(
                         code: format!("{name}/failed"),
                         message: format!("the guard {name} could not judge it"),
                         fault: Fault::Gateway,
+                        failed: Failed::one(name, &failure),
                     });
                 }
             }
@@ -128,5 +140,6 @@ fn refused_by(guard: &str, reason: Reason) -> Refusal {
         code: format!("{guard}/{}", reason.code),
         message: reason.message,
         fault: Fault::Policy,
+        failed: Failed::default(),
     }
 }

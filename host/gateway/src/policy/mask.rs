@@ -8,6 +8,7 @@ use std::sync::Arc;
 use almoner_sandbox::{Batch, CallContext, DetectorSession, Direction, Finding, Outcome};
 
 use super::column::{Decision, Masking};
+use super::failed::DetectorCalls;
 use super::treatment::{Pseudonyms, tag, treat_text};
 use crate::config::policy::Treatment;
 
@@ -66,7 +67,7 @@ pub(super) type Counts = BTreeMap<Arc<str>, u64>;
 pub struct Masked<P> {
     pub(super) part: P,
     pub(super) counts: Counts,
-    pub(super) detector_failures: u32,
+    pub(super) calls: DetectorCalls,
 }
 
 /// Everything masking needs besides the part.
@@ -102,13 +103,16 @@ pub(super) async fn mask<P: Part>(mut part: P, desk: Desk<'_>) -> Masked<P> {
             }
         }
     });
-    let mut detector_failures = 0;
+    let mut calls = DetectorCalls::default();
     if !batch.is_empty() {
         let outcome = match desk.detectors {
             Some(detectors) => detectors.find(desk.context, &batch).await,
             None => Outcome::default(),
         };
-        detector_failures = u32::try_from(outcome.failures.len()).unwrap_or(u32::MAX);
+        calls = DetectorCalls {
+            calls: outcome.calls,
+            failures: outcome.failures,
+        };
         let confidence_min = desk.masking.confidence_min;
         let mut findings: Vec<Finding> = outcome
             .findings
@@ -146,7 +150,7 @@ pub(super) async fn mask<P: Part>(mut part: P, desk: Desk<'_>) -> Masked<P> {
     Masked {
         part,
         counts,
-        detector_failures,
+        calls,
     }
 }
 

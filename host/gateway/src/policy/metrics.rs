@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use almoner_sandbox::Failure;
 use arc_swap::ArcSwap;
 
 use super::column::UNPROVEN;
+use super::failed::DetectorCalls;
 use super::mask::Counts;
 use crate::plugins::Generation;
 use crate::telemetry::metrics::{
-    Door, DoorMetrics, FindingMetrics, Phase, PhaseMetrics, PolicyMetrics, ResourceMetrics,
-    SessionCount, Verdict,
+    Door, DoorMetrics, FindingMetrics, Phase, PhaseMetrics, PluginMetrics, PolicyMetrics,
+    ResourceMetrics, SessionCount, Verdict,
 };
 
 /// What the pipeline counts.
@@ -19,6 +21,7 @@ pub struct Metrics {
     resources: HashMap<String, ResourceMetrics>,
     phases: PhaseMetrics,
     findings: ArcSwap<FindingMetrics>,
+    plugins: ArcSwap<HashMap<String, PluginMetrics>>,
     policy: PolicyMetrics,
     doors: DoorMetrics,
 }
@@ -33,6 +36,7 @@ impl Metrics {
                 .collect(),
             phases: PhaseMetrics::register(),
             findings: ArcSwap::from_pointee(FindingMetrics::register([])),
+            plugins: ArcSwap::default(),
             policy: PolicyMetrics::register(),
             doors: DoorMetrics::register(),
         }
@@ -64,6 +68,14 @@ impl Metrics {
             .chain(generation.kinds().iter().map(String::as_str))
             .chain([UNPROVEN, "phi.unverified", "phi.binary", "phi.ip"]);
         self.findings.store(FindingMetrics::register(kinds).into());
+        let plugins = generation.plugins.iter().map(|info| {
+            let plugin = PluginMetrics::register(&info.name, &Failure::CLASSES);
+            (info.name.clone(), plugin)
+        });
+        // Exchanges under way may still call those of the generation before.
+        let mut known = HashMap::clone(&self.plugins.load());
+        known.extend(plugins);
+        self.plugins.store(known.into());
         self.policy.activated(generation.number);
     }
 
@@ -79,6 +91,30 @@ impl Metrics {
 
     pub(super) fn phase(&self, phase: Phase, took: Duration) {
         self.phases.spent(phase, took);
+    }
+
+    pub(super) fn phases(&self) -> &PhaseMetrics {
+        &self.phases
+    }
+
+    /// A plugin, by the policy's name for it, was called.
+    pub(super) fn plugin(&self, name: &str, failure: Option<&Failure>, took: Duration) {
+        if let Some(plugin) = self.plugins.load().get(name) {
+            plugin.call(failure.map(Failure::class), took);
+        }
+    }
+
+    /// The detectors of these names were called.
+    pub(super) fn detectors(&self, names: &[String], calls: &DetectorCalls) {
+        for (detector, took) in &calls.calls {
+            let failed = calls
+                .failures
+                .iter()
+                .find(|failed| failed.detector == *detector);
+            if let Some(name) = names.get(*detector as usize) {
+                self.plugin(name, failed.map(|failed| &failed.failure), *took);
+            }
+        }
     }
 
     pub(super) fn findings(&self, counts: &Counts) {

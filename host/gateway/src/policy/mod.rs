@@ -13,6 +13,7 @@ mod admit;
 mod approve;
 mod column;
 mod exchange;
+mod failed;
 mod guard;
 mod mask;
 mod metrics;

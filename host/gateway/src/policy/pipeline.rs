@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use super::admit::{self, Clearance, Ticket};
 use super::exchange::{Caller, Effect, Exchange, Opening, Request, Session};
+use super::failed::Failed;
 use super::guard::Refusal;
 use super::metrics::Metrics;
 use super::record;
@@ -238,6 +239,7 @@ impl Pipeline {
             code: format!("caller/{}", why.as_str()),
             message: why.message().to_owned(),
             fault: Fault::Canceled,
+            failed: Failed::default(),
         };
         let exchange = request.exchange(&standing);
         let denial = admit::deny(self, session, &exchange, &standing, refusal).await;

@@ -48,7 +48,14 @@ pub(super) async fn recheck(
             _ => Vec::new(),
         };
         let context = pipeline.context(session, &exchange, &runtime.rule);
-        let assessed = approve::assess(runtime, &context, &exchange.actions, rows).await;
+        let assessed = approve::assess(
+            pipeline.metrics(),
+            runtime,
+            &context,
+            &exchange.actions,
+            rows,
+        )
+        .await;
         needs.extend(assessed.needs);
         let Some(requirements) = Requirements::of(&runtime.rule, &needs) else {
             return Ok(assessed.recheck_at_rows.map(|at| GoOn {
@@ -96,7 +103,7 @@ async fn guard_again(
 ) -> Result<Vec<Need>, Denial> {
     let runtime = standing.runtime();
     let context = pipeline.context(session, exchange, &runtime.rule);
-    match guard(runtime, &context, &exchange.actions).await {
+    match guard(pipeline.metrics(), runtime, &context, &exchange.actions).await {
         Guarded::Allow => Ok(Vec::new()),
         Guarded::Hold(needs) => Ok(needs),
         Guarded::Deny(refusal) => Err(deny(pipeline, session, exchange, standing, refusal).await),

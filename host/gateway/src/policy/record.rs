@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::approve::Approved;
 use super::exchange::{Effect, Exchange, Session};
+use super::failed::Failed;
 use super::mask::Counts;
 use super::verdict::Denial;
 use crate::identity::principal::Principal;
@@ -129,6 +130,14 @@ pub(super) fn with_approvals(draft: Draft, approvals: &[Approved]) -> Draft {
         })
         .collect();
     draft.with("approvals", approvals)
+}
+
+/// Adds which plugins failed and how, where some did.
+pub(super) fn with_failed(draft: Draft, failed: &Failed) -> Draft {
+    if failed.is_empty() {
+        return draft;
+    }
+    draft.with("plugin_failures", failed.shown())
 }
 
 /// Findings by kind.

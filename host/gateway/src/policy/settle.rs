@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::admit::{self, Ticket};
 use super::column::{ColumnFacts, Masking};
 use super::exchange::{Caller, Exchange, Request, Session};
+use super::failed::{DetectorCalls, Failed};
 use super::mask::{self, Counts, Desk, Masked, Part};
 use super::pipeline::Pipeline;
 use super::recheck::{self, GoOn};
@@ -21,7 +22,7 @@ use super::standing::{Searcher, Standing};
 use super::usage::Use;
 use super::verdict::Denial;
 use crate::config::policy::Release;
-use crate::telemetry::metrics::{Phase, Verdict};
+use crate::telemetry::metrics::{Phase, PhaseMetrics, Timer, Verdict};
 
 /// An exchange that was forwarded and is being answered.
 pub struct InFlight {
@@ -29,7 +30,7 @@ pub struct InFlight {
     rows: u64,
     bytes: u64,
     findings: Counts,
-    detector_failures: u32,
+    failed: Failed,
     windows: u64,
     bodies_bytes: u64,
     recheck_at_rows: Option<u64>,
@@ -40,10 +41,15 @@ pub struct InFlight {
 pub struct Settling {
     bytes: Bytes,
     record: Pending,
+    recording: Option<Timer>,
+    phases: PhaseMetrics,
 }
 
 /// Bytes that are masked and durably recorded. Made by [`Settling`] only.
-pub struct Released(Bytes);
+pub struct Released {
+    bytes: Bytes,
+    releasing: Timer,
+}
 
 /// Whether an exchange goes on after this window.
 pub enum End {
@@ -54,9 +60,9 @@ pub enum End {
 }
 
 impl Released {
-    /// The bytes, for the sink.
-    pub fn into_bytes(self) -> Bytes {
-        self.0
+    /// The bytes, for the sink, and the time that writing them takes.
+    pub fn into_bytes(self) -> (Bytes, Timer) {
+        (self.bytes, self.releasing)
     }
 }
 
@@ -64,7 +70,13 @@ impl Settling {
     /// Waits for the record. An error means that nothing of it may go out.
     pub async fn durable(&mut self) -> Result<Released, AuditError> {
         (&mut self.record).await?;
-        Ok(Released(std::mem::take(&mut self.bytes)))
+        if let Some(recording) = self.recording.take() {
+            recording.end();
+        }
+        Ok(Released {
+            bytes: std::mem::take(&mut self.bytes),
+            releasing: self.phases.begin(Phase::Release),
+        })
     }
 
     /// How many bytes wait.
@@ -80,14 +92,15 @@ impl Settling {
 
 impl InFlight {
     /// Spends the ticket.
-    pub fn forwarded(ticket: Ticket) -> Self {
+    pub fn forwarded(mut ticket: Ticket) -> Self {
         let recheck_at_rows = ticket.recheck_at_rows;
+        let failed = std::mem::take(&mut ticket.failed);
         Self {
             ticket,
             rows: 0,
             bytes: 0,
             findings: Counts::new(),
-            detector_failures: 0,
+            failed,
             windows: 0,
             bodies_bytes: 0,
             recheck_at_rows,
@@ -127,15 +140,23 @@ impl InFlight {
     }
 
     /// Decides what happens to each column of a result, under the exchange's own generation.
-    pub async fn masking(&self, facts: &[ColumnFacts]) -> Masking {
-        super::column::decide(
+    pub async fn masking(&mut self, pipeline: &Pipeline, facts: &[ColumnFacts]) -> Masking {
+        let (masking, calls) = super::column::decide(
             &self.ticket.standing,
             &self.ticket.session.principal.groups,
             &self.ticket.session.resource,
             self.ticket.session.protocol,
             facts,
         )
-        .await
+        .await;
+        self.called(pipeline, &calls);
+        masking
+    }
+
+    fn called(&mut self, pipeline: &Pipeline, calls: &DetectorCalls) {
+        let names = &self.ticket.standing.runtime().rule.detectors;
+        pipeline.metrics().detectors(names, calls);
+        self.failed.add_detectors(names, &calls.failures);
     }
 
     /// What the exchange is judged and masked under.
@@ -169,7 +190,7 @@ impl InFlight {
         for (kind, count) in &masked.counts {
             *self.findings.entry(Arc::clone(kind)).or_default() += count;
         }
-        self.detector_failures += masked.detector_failures;
+        self.called(pipeline, &masked.calls);
         pipeline.metrics().findings(&masked.counts);
         pipeline.metrics().phase(Phase::Mask, started.elapsed());
         masked
@@ -184,7 +205,8 @@ impl InFlight {
         encode: impl FnOnce(Vec<P>) -> Bytes,
         end: End,
     ) -> Result<Settling, Denial> {
-        let started = Instant::now();
+        let phases = pipeline.metrics().phases().clone();
+        let recording = phases.begin(Phase::Record);
         let bytes = encode(window.into_iter().map(|masked| masked.part).collect());
         self.bytes += bytes.len() as u64;
         let draft = match &end {
@@ -204,9 +226,13 @@ impl InFlight {
         if let End::Done(outcome) = &end {
             self.count(pipeline, outcome);
         }
-        pipeline.metrics().phase(Phase::Record, started.elapsed());
         match pending {
-            Ok(record) => Ok(Settling { bytes, record }),
+            Ok(record) => Ok(Settling {
+                bytes,
+                record,
+                recording: Some(recording),
+                phases,
+            }),
             Err(error) => {
                 tracing::error!(%error, exchange = %self.ticket.exchange.id, "a reply could not be recorded; it is not released");
                 Err(admit::unrecorded(&self.ticket.exchange))
@@ -255,7 +281,7 @@ impl InFlight {
         } else {
             record::follow_up(Kind::Outcome, &self.ticket.session, &self.ticket.exchange)
         };
-        let mut draft = record::with_approvals(draft, &self.ticket.approvals)
+        let draft = record::with_approvals(draft, &self.ticket.approvals)
             .with("outcome", outcome)
             .with("rows", self.rows)
             .with("bytes", self.bytes)
@@ -264,10 +290,7 @@ impl InFlight {
                 "duration_us",
                 u64::try_from(self.ticket.admitted.elapsed().as_micros()).unwrap_or(u64::MAX >> 12),
             );
-        if self.detector_failures > 0 {
-            draft = draft.with("detector_failures", u64::from(self.detector_failures));
-        }
-        draft
+        record::with_failed(draft, &self.failed)
     }
 
     fn full_record(&self, kind: Kind) -> Draft {

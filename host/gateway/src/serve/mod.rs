@@ -8,7 +8,7 @@ mod reload;
 use std::path::Path;
 use std::sync::Arc;
 
-use almoner_audit::{Audit, OpenError, Options};
+use almoner_audit::{Audit, OnSync, OpenError, Options};
 use almoner_sandbox::{Capacity, Host, HostError, HostSettings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ use crate::listener::tls::{self, TlsError};
 use crate::plugins::{BuildError, Builder, KeyFile, KeyFileError};
 use crate::policy::{Metrics, Parts, Pipeline};
 use crate::protocols::postgres;
-use crate::telemetry::metrics::{Exposition, MetricsError};
+use crate::telemetry::metrics::{Exposition, MetricsError, SyncMetrics};
 
 use console::Running;
 
@@ -284,9 +284,11 @@ fn start_sandbox(config: &Gateway) -> Result<Host, ServeError> {
 
 async fn open_audit(config: &Gateway) -> Result<Audit, ServeError> {
     let dir = config.audit_dir.clone();
+    let synced = SyncMetrics::register();
     let options = Options {
         reserve_bytes: config.audit_reserve_bytes,
         anchor: Some(config.anchor_file.clone()),
+        on_sync: Some(OnSync(Arc::new(move |took| synced.synced(took)))),
         ..Options::new(LOG_NAME)
     };
     tokio::task::spawn_blocking(move || Audit::open(&dir, options))

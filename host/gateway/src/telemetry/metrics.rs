@@ -11,9 +11,9 @@ use std::time::Duration;
 
 pub use exchange::{
     FindingMetrics, KINDS_MAX, Phase, PhaseMetrics, PluginMetrics, ResourceMetrics, SessionCount,
-    Verdict,
+    Timer, Verdict,
 };
-pub use gateway::{ApprovalMetrics, AuditMetrics, Door, DoorMetrics, PolicyMetrics};
+pub use gateway::{ApprovalMetrics, AuditMetrics, Door, DoorMetrics, PolicyMetrics, SyncMetrics};
 use metrics::Counter;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -151,6 +151,10 @@ fn describe() {
     histogram!(
         "almoner_plugin_call_seconds",
         "Time of plugin calls, waiting included"
+    );
+    histogram!(
+        "almoner_audit_sync_seconds",
+        "Time of one synced write of the audit trail, with all records that it held"
     );
     histogram!(
         "almoner_approval_wait_seconds",

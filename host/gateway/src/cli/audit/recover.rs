@@ -5,11 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use almoner_audit::{Audit, Options};
+use almoner_audit::{Audit, Options, usual_anchor};
 
 use super::super::output::{Exit, Output};
 use super::trail::{Source, open_files, said};
-use crate::config::load;
 
 /// What happened, and who says so.
 #[derive(Debug, clap::Args)]
@@ -20,7 +19,8 @@ pub(super) struct Args {
     /// Who you are; goes on record [default: $USER]
     #[arg(long)]
     by: Option<String>,
-    /// The head anchor, if it does not lie in the audit folder [default: the one that the configuration names]
+    /// The head anchor [default: the one that --config names, else the one in the folder, else the one beside a
+    /// folder called audit]
     #[arg(long, value_name = "FILE")]
     anchor: Option<PathBuf>,
     /// The log's name, if no record is left to tell it
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, source: &Source, output: &Output) -> Result<(), E
         None => name_of(&dir, output)?,
     };
     let options = Options {
-        anchor,
+        anchor: Some(anchor),
         ..Options::new(name)
     };
     let recovery = Audit::recover(&dir, options, &by, &args.reason)
@@ -68,18 +68,8 @@ pub(super) fn run(args: &Args, source: &Source, output: &Output) -> Result<(), E
 }
 
 /// The folder and the anchor: as given, or as the configuration says.
-fn place(
-    args: &Args,
-    source: &Source,
-    output: &Output,
-) -> Result<(PathBuf, Option<PathBuf>), Exit> {
-    let configured = match &source.reach.config {
-        Some(file) => Some(load::gateway(file).map_err(|errors| {
-            errors.0.iter().for_each(|problem| output.error(problem));
-            Exit::USAGE
-        })?),
-        None => None,
-    };
+fn place(args: &Args, source: &Source, output: &Output) -> Result<(PathBuf, PathBuf), Exit> {
+    let configured = source.configured(output)?;
     let dir = source
         .store
         .clone()
@@ -88,12 +78,12 @@ fn place(
         output.error("which trail? Give --store DIR, or --config FILE");
         return Err(Exit::USAGE);
     };
-    Ok((
-        dir,
-        args.anchor
-            .clone()
-            .or(configured.map(|gateway| gateway.anchor_file)),
-    ))
+    let anchor = args
+        .anchor
+        .clone()
+        .or(configured.map(|gateway| gateway.anchor_file))
+        .unwrap_or_else(|| usual_anchor(&dir));
+    Ok((dir, anchor))
 }
 
 /// The name that the last record carries: its origin without the epoch.

@@ -8,6 +8,8 @@ use super::super::output::{Exit, Output, clean};
 use super::super::reach::{Gateway, Reach};
 use crate::admin::client::{Problem, Search, escape, one, views};
 use crate::admin::status::{CopyMade, RecordPage, RecordView, Status};
+use crate::config::gateway::Gateway as Configured;
+use crate::config::load;
 
 /// Options that say which trail is meant.
 #[derive(Debug, clap::Args)]
@@ -28,6 +30,17 @@ pub(super) enum Trail {
 }
 
 impl Source {
+    /// What --config says, if it is given.
+    pub(super) fn configured(&self, output: &Output) -> Result<Option<Configured>, Exit> {
+        let Some(file) = &self.reach.config else {
+            return Ok(None);
+        };
+        load::gateway(file).map(Some).map_err(|errors| {
+            errors.0.iter().for_each(|problem| output.error(problem));
+            Exit::USAGE
+        })
+    }
+
     pub(super) fn open(&self, output: &Output) -> Result<Trail, Exit> {
         match &self.store {
             Some(dir) => open_files(dir, output).map(Trail::Files),

@@ -42,6 +42,10 @@ pub(super) struct Args {
     /// A signed checkpoint that you kept, to be held against the trail; may be given several times
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
+    /// The head anchor to hold --store against [default: the one that --config names, else the one in the folder,
+    /// else the one beside a folder called audit]
+    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    anchor: Option<PathBuf>,
     /// Do not read what is stored beside the records
     #[arg(long)]
     skip_bodies: bool,
@@ -51,13 +55,17 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, source: &Source, output: &Output) -> Exit {
-    let options = match options(&args) {
+    let mut options = match options(&args) {
         Ok(options) => options,
         Err(why) => {
             output.error(why);
             return Exit::USAGE;
         }
     };
+    match anchor(&args, source, output) {
+        Ok(anchor) => options.anchor = anchor,
+        Err(exit) => return exit,
+    }
     match check(&args, source, options, output) {
         Ok(Ok(Ok(report))) => {
             report::print(&report, output);
@@ -137,7 +145,22 @@ fn options(args: &Args) -> Result<VerifyStore, String> {
         checkpoints,
         bodies: !args.skip_bodies,
         jobs: args.jobs,
+        anchor: None,
     })
+}
+
+/// Where the anchor of --store lies, if something says so. The copy of a running gateway has its own.
+fn anchor(args: &Args, source: &Source, output: &Output) -> Result<Option<PathBuf>, Exit> {
+    match (&args.anchor, &source.store) {
+        (Some(_), None) => {
+            output.error("--anchor goes with --store DIR");
+            Err(Exit::USAGE)
+        }
+        (None, Some(_)) => Ok(source
+            .configured(output)?
+            .map(|gateway| gateway.anchor_file)),
+        (given, _) => Ok(given.clone()),
+    }
 }
 
 /// A key as it is written, or a file that holds one.

@@ -17,6 +17,7 @@ impl Relay {
     pub(super) async fn begin_copy_out(&mut self, count: usize) -> Result<(), Ending> {
         let (catalogs, resource) = (Arc::clone(&self.catalogs), self.session.resource.clone());
         let row_bytes_max = self.shared.limits.row_bytes_max;
+        let pipeline = Arc::clone(&self.pipeline);
         let refused = Ending::Broken("almoner: the server copies what was not asked for");
         let names_uncertain = self.names_uncertain || !catalogs.is_settled();
         let Some(flight) = self.flight() else {
@@ -68,7 +69,7 @@ impl Relay {
         let result = result
             .filter(|result| result.types.len() == count)
             .unwrap_or_else(|| columns::of_copy(unproven(count), &catalog));
-        let masking = flight.inflight.masking(&result.facts).await;
+        let masking = flight.inflight.masking(&pipeline, &result.facts).await;
         let format = copy::format_of(&copy)
             .ok_or(Ending::Broken("almoner: the COPY format is not understood"))?;
         let typing = typing(resource, &standing);

@@ -467,7 +467,13 @@ impl Relay {
             // Its columns are asked for first: COPY itself does not say where they come from.
             copied = inner_query(statement).map(|query| {
                 let text = self.shared.texts.parse(&query);
-                Prepared::new(self.copied_name.clone(), text, Vec::new(), None, self.made())
+                Prepared::new(
+                    self.copied_name.clone(),
+                    text,
+                    Vec::new(),
+                    None,
+                    self.made(),
+                )
             });
         }
         if let Some(copied) = &copied {
@@ -501,7 +507,13 @@ impl Relay {
         }
         let query = almoner_sql::copied_query(&statement.sql)?;
         let text = self.shared.texts.parse(&Bytes::from(query));
-        Some(Prepared::new(self.copied_name.clone(), text, Vec::new(), None, made))
+        Some(Prepared::new(
+            self.copied_name.clone(),
+            text,
+            Vec::new(),
+            None,
+            made,
+        ))
     }
 
     fn refuse_pipeline(&mut self, code: &'static str, message: &str) {

@@ -434,6 +434,9 @@ impl Relay {
             _ = draining.wait_for(|draining| *draining), if quiet || waits => Event::Draining,
             () = tokio::time::sleep(self.shared.limits.idle), if quiet => Event::Idle,
         };
+        if matches!(event, Event::Wrote) && ready.is_empty() {
+            self.client.written();
+        }
         Ok(event)
     }
 

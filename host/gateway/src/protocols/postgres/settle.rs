@@ -82,7 +82,7 @@ impl Relay {
         fields: &[FieldDescription],
         formats: Option<&[i16]>,
     ) -> Result<Arc<Columns>, Ending> {
-        let catalogs = Arc::clone(&self.catalogs);
+        let (catalogs, pipeline) = (Arc::clone(&self.catalogs), Arc::clone(&self.pipeline));
         let flight = self
             .flight()
             .ok_or(Ending::Broken("almoner: the server answered out of turn"))?;
@@ -102,7 +102,7 @@ impl Relay {
             .ok_or(Ending::Broken(
                 "almoner: the formats asked for do not fit the result",
             ))?;
-        let masking = flight.inflight.masking(&result.facts).await;
+        let masking = flight.inflight.masking(&pipeline, &result.facts).await;
         Ok(Arc::new(Columns {
             types: result.types,
             masking,
@@ -400,7 +400,7 @@ impl Relay {
         let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
             return;
         };
-        let masking = flight.inflight.masking(facts).await;
+        let masking = flight.inflight.masking(pipeline, facts).await;
         let bytes = piece.bytes();
         let masked = flight
             .inflight
@@ -497,7 +497,7 @@ impl Relay {
             // No rule lets the caller in any more, and so nothing of it is shown.
             return Ok(());
         };
-        let masking = inflight.masking(&Message::columns()).await;
+        let masking = inflight.masking(&self.pipeline, &Message::columns()).await;
         let masked = inflight
             .mask(
                 &self.pipeline,

@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::words::OwnWords;
 use crate::policy::{Clearance, Released, Settling, Ticket};
+use crate::telemetry::metrics::Timer;
 
 /// Bytes for the server that wait to be written.
 #[derive(Default)]
@@ -93,6 +94,8 @@ pub(super) struct ClientSink {
     queue: VecDeque<Outgoing>,
     queued_bytes: usize,
     ready: BytesMut,
+    /// Since when something that was released waits to be written.
+    releasing: Option<Timer>,
 }
 
 enum Outgoing {
@@ -130,7 +133,8 @@ impl ClientSink {
 
     /// What was released can be written, and the own words behind it.
     pub(super) fn release(&mut self, released: Released) {
-        let bytes = released.into_bytes();
+        let (bytes, releasing) = released.into_bytes();
+        self.releasing.get_or_insert(releasing);
         self.queued_bytes -= bytes.len().min(self.queued_bytes);
         self.ready.extend_from_slice(&bytes);
         while let Some(Outgoing::Own(bytes)) = self
@@ -139,6 +143,13 @@ impl ClientSink {
         {
             self.queued_bytes -= bytes.len().min(self.queued_bytes);
             self.ready.extend_from_slice(&bytes);
+        }
+    }
+
+    /// All that was ready is written.
+    pub(super) fn written(&mut self) {
+        if let Some(releasing) = self.releasing.take() {
+            releasing.end();
         }
     }
 

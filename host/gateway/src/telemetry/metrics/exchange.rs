@@ -1,7 +1,8 @@
 //! What is counted for each exchange: how it ended, where its time went, what was masked, what plugins did.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
@@ -111,7 +112,14 @@ impl Drop for SessionCount {
 
 /// Time spent in each phase.
 #[derive(Clone)]
-pub struct PhaseMetrics(Vec<Histogram>);
+pub struct PhaseMetrics(Arc<[Histogram]>);
+
+/// A phase under way.
+#[must_use = "a phase that does not end is not counted"]
+pub struct Timer {
+    histogram: Option<Histogram>,
+    began: Instant,
+}
 
 impl PhaseMetrics {
     /// Handles for all phases.
@@ -128,6 +136,23 @@ impl PhaseMetrics {
     pub fn spent(&self, phase: Phase, took: Duration) {
         if let Some(histogram) = self.0.get(phase as usize) {
             histogram.record(took);
+        }
+    }
+
+    /// A phase begins.
+    pub fn begin(&self, phase: Phase) -> Timer {
+        Timer {
+            histogram: self.0.get(phase as usize).cloned(),
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Timer {
+    /// It is over.
+    pub fn end(self) {
+        if let Some(histogram) = self.histogram {
+            histogram.record(self.began.elapsed());
         }
     }
 }

@@ -122,6 +122,22 @@ impl AuditMetrics {
     }
 }
 
+/// Writes of the audit trail.
+#[derive(Clone)]
+pub struct SyncMetrics(Histogram);
+
+impl SyncMetrics {
+    /// A handle for the one trail of this process.
+    pub fn register() -> Self {
+        Self(histogram!("almoner_audit_sync_seconds"))
+    }
+
+    /// One write became durable after so long.
+    pub fn synced(&self, took: Duration) {
+        self.0.record(took);
+    }
+}
+
 /// Policy generations.
 #[derive(Clone)]
 pub struct PolicyMetrics {

@@ -1,10 +1,5 @@
-//! Builds small components in WebAssembly text, honest and hostile, without any toolchain.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test binary uses its part"
-)]
+//! Builds small plugins in WebAssembly text, honest and hostile, without any toolchain: for the tests of the
+//! sandbox and of the gateway. Panics on a text that is none; never part of what is shipped.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,17 +9,23 @@
 
 use std::path::Path;
 
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+pub use wit_component::StringEncoding;
+use wit_component::{ComponentEncoder, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Makes a component of a core module in text form.
+/// Makes a component of a core module in text form, for a world of the contract.
 pub fn component(wat: &str, world: &str) -> Vec<u8> {
     encoded(wat, world, StringEncoding::UTF8)
 }
 
+/// WebAssembly text, module or component, in bytes.
+pub fn parsed(wat: &str) -> Vec<u8> {
+    wat::parse_str(wat).expect("the text is WebAssembly")
+}
+
 /// The same with another encoding of strings.
 pub fn encoded(wat: &str, world: &str, encoding: StringEncoding) -> Vec<u8> {
-    let mut core = wat::parse_str(wat).expect("the text is WebAssembly");
+    let mut core = parsed(wat);
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let (package, _) = resolve.push_dir(&wit).expect("the contract parses");
@@ -76,11 +77,13 @@ impl Guest {
         self
     }
 
+    /// The longest span it says it reports.
     pub fn max_span(mut self, max_span: u32) -> Self {
         self.max_span = max_span;
         self
     }
 
+    /// Adds an import, as text.
     pub fn import(mut self, text: &str) -> Self {
         self.imports.push_str(text);
         self
@@ -229,16 +232,22 @@ pub fn denying_guard(code: &str, args: &[(&str, &str)]) -> Vec<u8> {
 
 /// A pattern of a detector's declaration.
 pub struct Pattern {
+    /// What it matches.
     pub regex: &'static str,
+    /// Index of what it finds.
     pub kind: u32,
     /// 0: finding, 1: candidate.
     pub role: u8,
+    /// Of a match by itself.
     pub confidence: u8,
+    /// Words that, near a match, make it surer.
     pub context: &'static [&'static str],
+    /// Of a match near one of them.
     pub with_context: u8,
 }
 
 impl Pattern {
+    /// One whose matches are findings.
     pub fn finding(regex: &'static str) -> Self {
         Self {
             regex,
