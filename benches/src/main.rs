@@ -12,8 +12,10 @@
 
 mod append;
 mod bare;
+mod distinct;
 mod guests;
 mod machine;
+mod native;
 mod options;
 mod pgbench;
 mod plugins;

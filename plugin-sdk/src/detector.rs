@@ -86,12 +86,15 @@ pub enum Role {
 pub enum Appetite {
     /// All of them.
     EveryCell,
-    /// Those with a hit of one of this plugin's patterns.
+    /// Those with a hit of one of this plugin's patterns; a companion's only beside a candidate's.
     CellsWithHits,
     /// None: the patterns say it all.
     #[default]
     None,
 }
+
+/// Name of the group that makes a candidate a companion.
+pub(crate) const COMPANION: &str = "companion";
 
 /// One pattern. Syntax: the Rust `regex` crate's, matched in linear time.
 ///
@@ -108,7 +111,7 @@ pub struct Pattern {
     pub kind: u32,
     /// Finding or candidate.
     pub role: Role,
-    /// 0 to 100, without context.
+    /// 0 to 100, without context. At 0 a finding is one only near its context words.
     pub confidence: u8,
     /// Words that raise it: in the same cell, within 40 characters on either side, whole words, case folded.
     pub context_words: Vec<String>,
@@ -135,6 +138,25 @@ impl Pattern {
             role: Role::Candidate,
             ..Self::finding(regex, kind, 0)
         }
+    }
+
+    /// The cheapest question: about every cell that `regex` matches somewhere. The hit is the whole cell, so that
+    /// nobody has to find out where the match is.
+    ///
+    /// ```
+    /// use almoner_plugin_sdk::Pattern;
+    /// let pattern = Pattern::anywhere("(?i)wristband|bed [0-9]", 0);
+    /// assert_eq!(pattern.regex, r"\A(?s:.*)(?:(?i)wristband|bed [0-9])(?s:.*)\z");
+    /// ```
+    pub fn anywhere(regex: impl fmt::Display, kind: u32) -> Self {
+        Self::candidate(format!(r"\A(?s:.*)(?:{regex})(?s:.*)\z"), kind)
+    }
+
+    /// Like [`Pattern::anywhere`], but such a cell is shown to `detect` only if another cell of its record, or it
+    /// itself, is shown for a candidate: what a word is may be known from the cell beside it.
+    pub fn companion(regex: impl fmt::Display, kind: u32) -> Self {
+        let regex = format!(r"\A(?s:.*)(?<{COMPANION}>{regex})(?s:.*)\z");
+        Self::candidate(regex, kind)
     }
 
     /// Words that raise the confidence to `with_context`.

@@ -21,6 +21,7 @@
 
 use regex::Regex;
 
+use crate::detector::COMPANION;
 use crate::{
     Appetite, Batch, CallContext, Detector, Failure, Finding, Hit, Manifest, Pattern, Role,
 };
@@ -136,10 +137,23 @@ impl<D: Detector> Stand<D> {
         Ok(findings)
     }
 
+    /// What `detect` is asked about a batch, hits included. `None`: nothing.
+    pub fn question(&self, batch: &Batch) -> Option<Batch> {
+        let (mut findings, mut hits) = (Vec::new(), Vec::new());
+        for (cell, text) in (0..).zip(&batch.cells) {
+            self.match_cell(cell, text, &mut findings, &mut hits);
+        }
+        self.asked(batch, hits).map(|(asked, _)| asked)
+    }
+
     fn match_cell(&self, cell: u32, text: &str, findings: &mut Vec<Finding>, hits: &mut Vec<Hit>) {
         for (number, compiled) in (0..).zip(&self.patterns) {
             for found in compiled.regex.find_iter(text) {
                 let (start, end) = (found.start() as u32, found.end() as u32);
+                let confidence = compiled.confidence(text, found.start(), found.end());
+                if compiled.pattern.role == Role::Finding && confidence == 0 {
+                    continue;
+                }
                 hits.push(Hit {
                     cell,
                     start,
@@ -152,7 +166,7 @@ impl<D: Detector> Stand<D> {
                         start,
                         end,
                         kind: compiled.pattern.kind,
-                        confidence: compiled.confidence(text, found.start(), found.end()),
+                        confidence,
                     });
                 }
             }
@@ -166,7 +180,15 @@ impl<D: Detector> Stand<D> {
             Appetite::None => return None,
             Appetite::EveryCell => all.collect(),
             Appetite::CellsWithHits => {
-                let mut cells: Vec<u32> = hits.iter().map(|hit| hit.cell).collect();
+                let row = |hit: &Hit| batch.row_of.get(hit.cell as usize);
+                let mut cells = Vec::new();
+                for record in hits.chunk_by(|a, b| row(a) == row(b)) {
+                    let wakes = record
+                        .iter()
+                        .any(|hit| self.is(hit, Role::Candidate, false));
+                    let comes = |hit: &&Hit| wakes || !self.is(hit, Role::Candidate, true);
+                    cells.extend(record.iter().filter(comes).map(|hit| hit.cell));
+                }
                 cells.dedup();
                 cells
             }
@@ -195,7 +217,23 @@ impl<D: Detector> Stand<D> {
     }
 }
 
+impl<D> Stand<D> {
+    /// Whether a hit is of a pattern of this role, and a companion or none.
+    fn is(&self, hit: &Hit, role: Role, companion: bool) -> bool {
+        self.patterns
+            .get(hit.pattern as usize)
+            .is_some_and(|compiled| {
+                compiled.pattern.role == role && compiled.is_companion() == companion
+            })
+    }
+}
+
 impl Compiled {
+    fn is_companion(&self) -> bool {
+        let mut groups = self.regex.capture_names().flatten();
+        groups.any(|name| name == COMPANION)
+    }
+
     fn new(pattern: Pattern) -> Result<Self, regex::Error> {
         let words: Vec<String> = pattern
             .context_words

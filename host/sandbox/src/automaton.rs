@@ -4,6 +4,8 @@
 //! text, or the text has what the automaton cannot decide, it gives up and says so; then nobody knows which
 //! patterns match, and each must be tried.
 
+use std::ops::ControlFlow;
+
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
@@ -50,18 +52,18 @@ impl Automaton {
     }
 
     /// Calls `on` with the index of a pattern and the end of a match, for every end of every pattern, in the
-    /// order of ends.
+    /// order of ends, until it breaks.
     pub(crate) fn scan(
         &self,
         cache: &mut Cache,
         text: &str,
-        mut on: impl FnMut(usize, usize),
+        mut on: impl FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<(), GaveUp> {
         let dfa = &self.0;
         let mut report = |cache: &Cache, state: LazyStateID, end| {
-            for index in 0..dfa.match_len(cache, state) {
-                on(dfa.match_pattern(cache, state, index).as_usize(), end);
-            }
+            (0..dfa.match_len(cache, state))
+                .map(|index| dfa.match_pattern(cache, state, index).as_usize())
+                .try_for_each(|pattern| on(pattern, end))
         };
         let mut state = dfa
             .start_state_forward(cache, &Input::new(text))
@@ -73,7 +75,10 @@ impl Automaton {
                 cache.search_update(at);
                 // Matches are seen one byte late, so that boundaries can be decided.
                 if state.is_match() {
-                    report(cache, state, at);
+                    if report(cache, state, at).is_break() {
+                        cache.search_finish(at);
+                        return Ok(());
+                    }
                 } else if state.is_dead() {
                     cache.search_finish(at);
                     return Ok(());
@@ -85,7 +90,8 @@ impl Automaton {
         cache.search_finish(text.len());
         state = dfa.next_eoi_state(cache, state).map_err(|_| GaveUp)?;
         if state.is_match() {
-            report(cache, state, text.len());
+            // Nothing is left to break off.
+            let _ = report(cache, state, text.len());
         }
         Ok(())
     }
@@ -105,7 +111,8 @@ mod tests {
         let automaton = Automaton::new(&patterns).unwrap();
         let mut ends = Vec::new();
         automaton.scan(&mut automaton.cache(), text, |pattern, end| {
-            ends.push((pattern, end))
+            ends.push((pattern, end));
+            ControlFlow::Continue(())
         })?;
         Ok(ends)
     }

@@ -4,6 +4,8 @@
 //! The rule: same cell, at most 40 characters before or after the hit, whole words, in any case; the words
 //! of a phrase may have any space between them.
 
+use std::ops::ControlFlow;
+
 use regex_automata::hybrid::dfa::Cache;
 use regex_syntax::hir::Hir;
 
@@ -84,7 +86,15 @@ impl Context {
                 .get(phrase)
                 .and_then(|words| start_of(text, end, words));
             seen.extend(start.map(|start| Seen { phrase, start, end }));
+            ControlFlow::Continue(())
         })
+    }
+
+    /// Whether one of a pattern's phrases stands anywhere.
+    pub(crate) fn any(&self, pattern: usize, seen: &[Seen]) -> bool {
+        let own = self.of_pattern.get(pattern);
+        let is_own = |word: &Seen| own.is_some_and(|own| own.binary_search(&word.phrase).is_ok());
+        seen.iter().any(is_own)
     }
 
     /// Whether one of a pattern's phrases stands near a hit.

@@ -12,10 +12,10 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::pattern::PatternError;
 use crate::patterns::{Hit, Patterns};
-use crate::question::OwnHit;
+use crate::question::{OwnHit, Weight};
 use crate::raw::{self, Role};
 use crate::session::DetectorSession;
-use crate::types::{Field, FieldFinding, Finding, UNVERIFIED};
+use crate::types::{Batch, Field, FieldFinding, Finding, UNVERIFIED};
 
 /// Detectors that work together, with the patterns of all of them compiled into one automaton.
 #[derive(Clone)]
@@ -67,9 +67,10 @@ impl DetectorSet {
     /// Compiles the patterns of all detectors.
     pub fn new(host: &Host, detectors: Vec<DetectorPlugin>) -> Result<Self, PatternError> {
         let (mut each, mut first_pattern) = (Vec::new(), Vec::new());
-        for detector in &detectors {
+        for (owner, detector) in detectors.iter().enumerate() {
             first_pattern.push(u32::try_from(each.len()).unwrap_or(u32::MAX));
-            each.extend(detector.patterns()?);
+            let own = detector.patterns()?.into_iter();
+            each.extend(own.map(|pattern| pattern.of(owner)));
         }
         let (host, patterns) = (host.clone(), Patterns::new(each)?);
         Ok(Self(Arc::new(Set {
@@ -93,6 +94,11 @@ impl DetectorSet {
             manifest.offsets.bytes_max(manifest.max_span)
         };
         self.0.detectors.iter().map(longest).max().unwrap_or(0)
+    }
+
+    /// How many hits all patterns have in a batch: the part of detection that is done natively, alone.
+    pub fn hits(&self, batch: &Batch<'_>) -> usize {
+        self.0.patterns.search(&batch.cells).len()
     }
 
     /// Detection for one gateway session.
@@ -203,15 +209,21 @@ impl Set {
                 pattern,
                 confidence,
             } = *hit;
+            let number = pattern - first;
+            let Some(pattern) = self.patterns.get(pattern) else {
+                continue;
+            };
             own.push(OwnHit {
                 cell,
                 start,
                 end,
-                pattern: pattern - first,
+                pattern: number,
+                weight: match pattern.role {
+                    Role::Finding => Weight::Finding,
+                    Role::Candidate if pattern.companion => Weight::Companion,
+                    Role::Candidate => Weight::Candidate,
+                },
             });
-            let Some(pattern) = self.patterns.get(pattern) else {
-                continue;
-            };
             let kind = self
                 .detectors
                 .get(index)

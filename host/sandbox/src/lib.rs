@@ -37,6 +37,7 @@ mod failure;
 mod fold;
 mod gate;
 pub mod golden;
+mod group;
 mod guard;
 mod host;
 mod host_functions;
@@ -58,7 +59,10 @@ mod threads;
 mod transformer;
 mod types;
 mod units;
+mod vocabulary;
 mod warm;
+mod whole;
+mod windows;
 mod words;
 
 pub use approval::ApprovalPlugin;

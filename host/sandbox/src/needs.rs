@@ -1,19 +1,23 @@
 //! What an ASCII cell must contain before a pattern could match in it: so many bytes, so many digits, a
-//! letter, an '@'. Most clean cells fail this test in a few nanoseconds and never reach the automaton.
+//! capital, an '@', these letters. Most clean cells fail this test in a few nanoseconds and never reach an
+//! automaton.
 //!
 //! A need is a lower bound taken from the pattern's syntax; a cell that fails it cannot match. The reverse
 //! is not claimed.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-const LETTER: u8 = 1;
-const AT: u8 = 1 << 1;
-const DASH: u8 = 1 << 2;
-const DOT: u8 = 1 << 3;
-const COLON: u8 = 1 << 4;
-const SLASH: u8 = 1 << 5;
-const SPACE: u8 = 1 << 6;
-const NOT_ASCII: u8 = 1 << 7;
+const LETTER: u16 = 1;
+const AT: u16 = 1 << 1;
+const DASH: u16 = 1 << 2;
+const DOT: u16 = 1 << 3;
+const COLON: u16 = 1 << 4;
+const SLASH: u16 = 1 << 5;
+const SPACE: u16 = 1 << 6;
+const NOT_ASCII: u16 = 1 << 7;
+const CAPITAL: u16 = 1 << 8;
+/// `(` or `[`.
+const OPEN: u16 = 1 << 9;
 
 /// What a match takes at least, or what a cell has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,19 +25,23 @@ pub(crate) struct Needs {
     bytes: u32,
     digits: u32,
     /// Classes of which at least one byte is there.
-    classes: u8,
+    classes: u16,
+    /// Letters that are there in either case, a bit for each.
+    letters: u32,
 }
 
 const NOTHING: Needs = Needs {
     bytes: 0,
     digits: 0,
     classes: 0,
+    letters: 0,
 };
 /// No ASCII cell can have this.
 const IMPOSSIBLE: Needs = Needs {
     bytes: u32::MAX,
     digits: u32::MAX,
-    classes: u8::MAX,
+    classes: u16::MAX,
+    letters: u32::MAX,
 };
 
 impl Needs {
@@ -61,7 +69,10 @@ impl Needs {
 
     /// Whether a cell that has `cell` could match.
     pub(crate) fn met_by(&self, cell: &Self) -> bool {
-        self.bytes <= cell.bytes && self.digits <= cell.digits && self.classes & !cell.classes == 0
+        self.classes & !cell.classes == 0
+            && self.digits <= cell.digits
+            && self.letters & !cell.letters == 0
+            && self.bytes <= cell.bytes
     }
 
     /// The weaker of two: what is needed if either will do.
@@ -70,6 +81,7 @@ impl Needs {
             bytes: self.bytes.min(other.bytes),
             digits: self.digits.min(other.digits),
             classes: self.classes & other.classes,
+            letters: self.letters & other.letters,
         }
     }
 
@@ -78,6 +90,7 @@ impl Needs {
             bytes: self.bytes.saturating_add(other.bytes),
             digits: self.digits.saturating_add(other.digits),
             classes: self.classes | other.classes,
+            letters: self.letters | other.letters,
         }
     }
 
@@ -88,6 +101,7 @@ impl Needs {
                 bytes: self.bytes.saturating_mul(count),
                 digits: self.digits.saturating_mul(count),
                 classes: self.classes,
+                letters: self.letters,
             },
         }
     }
@@ -119,6 +133,7 @@ impl Needs {
                 bytes: 1,
                 digits: byte.is_ascii_digit().into(),
                 classes: class_of(byte),
+                letters: letter_of(byte),
             },
         };
         (first..=last)
@@ -133,16 +148,29 @@ fn ascii(first: u32, last: u32) -> Option<(u8, u8)> {
     Some((first, u8::try_from(last.min(0x7f)).unwrap_or(0x7f)))
 }
 
+/// Leaves out what asks for more than another: a cell that meets neither is told by the other.
+pub(crate) fn weakest(all: impl Iterator<Item = Needs>) -> Vec<Needs> {
+    let mut weakest: Vec<Needs> = Vec::new();
+    for needs in all {
+        if !weakest.iter().any(|known| known.or(needs) == *known) {
+            weakest.retain(|known| known.or(needs) != needs);
+            weakest.push(needs);
+        }
+    }
+    weakest
+}
+
 /// What a cell has; `None` if it is not ASCII.
 pub(crate) fn of_cell(cell: &str) -> Option<Needs> {
-    let (mut classes, mut digits) = (0, 0);
+    let (mut classes, mut letters, mut digits) = (0, 0, 0);
     for byte in cell.bytes() {
         #[allow(
             clippy::indexing_slicing,
             reason = "a byte is below 256, which the compiler knows"
         )]
-        let class = CLASSES[usize::from(byte)];
+        let (class, letter) = TABLE[usize::from(byte)];
         classes |= class;
+        letters |= letter;
         digits += u32::from(byte.is_ascii_digit());
     }
     let bytes = u32::try_from(cell.len()).unwrap_or(u32::MAX);
@@ -150,6 +178,7 @@ pub(crate) fn of_cell(cell: &str) -> Option<Needs> {
         bytes,
         digits,
         classes,
+        letters,
     })
 }
 
@@ -157,27 +186,36 @@ pub(crate) fn of_cell(cell: &str) -> Option<Needs> {
     clippy::indexing_slicing,
     reason = "computed while compiling; an index out of range does not compile"
 )]
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
+static TABLE: [(u16, u32); 256] = {
+    let mut table = [(0, 0); 256];
     let mut byte = 0;
     while byte < 256 {
-        classes[byte] = class_of(byte as u8);
+        table[byte] = (class_of(byte as u8), letter_of(byte as u8));
         byte += 1;
     }
-    classes
+    table
 };
 
-const fn class_of(byte: u8) -> u8 {
+const fn class_of(byte: u8) -> u16 {
     match byte {
-        b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+        b'a'..=b'z' => LETTER,
+        b'A'..=b'Z' => LETTER | CAPITAL,
         b'@' => AT,
         b'-' => DASH,
         b'.' => DOT,
         b':' => COLON,
         b'/' => SLASH,
         b' ' => SPACE,
+        b'(' | b'[' => OPEN,
         0x80.. => NOT_ASCII,
         _ => 0,
+    }
+}
+
+const fn letter_of(byte: u8) -> u32 {
+    match byte.is_ascii_alphabetic() {
+        true => 1 << (byte & 31),
+        false => 0,
     }
 }
 
@@ -201,7 +239,8 @@ mod tests {
             Needs {
                 bytes: 11,
                 digits: 9,
-                classes: DASH
+                classes: DASH,
+                letters: 0,
             }
         );
         assert_eq!(
@@ -209,7 +248,8 @@ mod tests {
             Needs {
                 bytes: 4,
                 digits: 1,
-                classes: LETTER
+                classes: LETTER,
+                letters: letter_of(b'm') | letter_of(b'r') | letter_of(b'n'),
             }
         );
         assert_eq!(needs(r"[\w.]+@\w+\.\w{2,}").classes, AT | DOT);
@@ -218,10 +258,13 @@ mod tests {
             Needs {
                 bytes: 3,
                 digits: 0,
-                classes: 0
+                classes: 0,
+                letters: 0,
             }
         );
         assert_eq!(needs("ä"), IMPOSSIBLE);
+        assert_eq!(needs("[A-Z] [a-z]").classes, CAPITAL | LETTER | SPACE);
+        assert_eq!(needs("(?i)ab|bc").letters, letter_of(b'b'));
     }
 
     #[test]

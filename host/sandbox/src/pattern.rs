@@ -1,4 +1,7 @@
 //! One declared pattern: checked and compiled.
+//!
+//! A candidate that begins with `\A(?s:.*)` and ends with `(?s:.*)\z` takes the whole cell or nothing. It is known
+//! by its syntax and never located, so that asking whether a cell holds any of ten thousand words is cheap.
 
 use regex_automata::meta::{Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
@@ -6,6 +9,8 @@ use regex_syntax::hir::Hir;
 
 use crate::needs::Needs;
 use crate::raw::{self, Role};
+use crate::vocabulary::words_of;
+use crate::whole::{has_group, inside};
 
 /// Patterns of one detector.
 pub(crate) const PATTERNS_MAX: usize = 256;
@@ -54,16 +59,27 @@ pub enum PatternError {
     All(String),
 }
 
+/// A candidate with a group of this name brings a cell in only beside another candidate of its record.
+const COMPANION: &str = "companion";
+
 /// One declared pattern, checked and compiled.
 pub(crate) struct Pattern {
+    /// What the automaton looks for.
     pub(crate) hir: Hir,
-    pub(crate) regex: Regex,
+    /// Says where it is. `None`: it takes the whole cell, wherever it matches.
+    pub(crate) regex: Option<Regex>,
+    /// The words, if it is a list of words that takes the whole cell.
+    pub(crate) vocabulary: Option<Vec<Box<[u8]>>>,
     words: Vec<String>,
     pub(crate) needs: Needs,
     pub(crate) confidence: u8,
     pub(crate) with_context: u8,
     pub(crate) kind: u32,
     pub(crate) role: Role,
+    /// See [`COMPANION`].
+    pub(crate) companion: bool,
+    /// Index of its detector in the set.
+    pub(crate) owner: usize,
 }
 
 impl Pattern {
@@ -81,9 +97,21 @@ impl Pattern {
         if hir.properties().minimum_len().unwrap_or(0) == 0 {
             return Err(PatternError::Empty(index));
         }
-        let regex = program(&raw.regex).map_err(unusable)?;
+        let candidate = raw.role == Role::Candidate;
+        let companion = candidate && has_group(&hir, COMPANION);
+        // Without a program to make sure, a hit may be one too many: a question too many does no harm.
+        let (hir, regex) = match inside(&hir).filter(|_| candidate) {
+            Some(inside) => (inside, None),
+            None => (hir, Some(program(&raw.regex).map_err(unusable)?)),
+        };
+        let vocabulary = match regex {
+            Some(_) => None,
+            None => words_of(&hir),
+        };
         Ok(Self {
             regex,
+            companion,
+            vocabulary,
             words: words.clone(),
             needs: Needs::of(&hir),
             hir,
@@ -91,7 +119,28 @@ impl Pattern {
             with_context: raw.with_context.min(100),
             kind: raw.kind,
             role: raw.role,
+            owner: 0,
         })
+    }
+
+    /// As one of the detector with this index.
+    pub(crate) fn of(self, owner: usize) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// Whether one match is enough to ask about the cell.
+    pub(crate) fn decides(&self) -> bool {
+        self.regex.is_none() && !self.companion
+    }
+
+    /// Bytes of its longest match.
+    pub(crate) fn longest(&self) -> usize {
+        self.hir.properties().maximum_len().unwrap_or(usize::MAX)
+    }
+
+    /// Whether a hit that no context raises is nothing at all: its confidence would be 0.
+    pub(crate) fn needs_context(&self) -> bool {
+        self.role == Role::Finding && self.confidence == 0
     }
 
     /// Its context words, if they could raise its confidence.

@@ -2,23 +2,24 @@
 //! once, in linear time.
 //!
 //! Three steps, each for the few cells the one before lets through: what the cell has against what the
-//! patterns need; one automaton that says which patterns match and about where; each of those to say where
-//! exactly. Cells that are not ASCII are folded first and asked for the loose patterns, see `loose.rs`.
-//! A pattern is never dropped: one that matches too often covers its cell.
+//! patterns need; automata that say which patterns match and where they end (`group.rs`; lists of words are
+//! looked up, `vocabulary.rs`); each of those to say where exactly. Cells that are not ASCII are folded first
+//! and asked for the loose patterns, see `loose.rs`. A pattern is never dropped: one that matches too often
+//! covers its cell.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use regex_automata::util::iter::Searcher;
 use regex_automata::{Input, hybrid, meta};
-use regex_syntax::hir::Hir;
 
-use crate::automaton::{Automaton, GaveUp};
 use crate::context::{Context, Seen};
 use crate::fold::Folded;
-use crate::loose::loosen;
-use crate::needs::{Needs, of_cell};
+use crate::group::{Caches, Group};
+use crate::needs::of_cell;
 use crate::pattern::{Pattern, PatternError};
+use crate::vocabulary::Vocabulary;
+use crate::windows::{Window, Windows};
 
 /// Hits of one pattern in one cell. Beyond, the hit is the whole cell.
 const HITS_PER_CELL_MAX: usize = 1024;
@@ -37,50 +38,52 @@ pub(crate) struct Hit {
 /// The patterns of all detectors of a set, in the order in which they were given.
 pub(crate) struct Patterns {
     each: Vec<Pattern>,
-    /// Says which patterns match in ASCII cells. `None`: there are no patterns.
-    exact: Option<Automaton>,
-    /// Says which patterns might match in other cells.
-    loose: Option<Automaton>,
+    /// Those to be located, if any.
+    located: Option<Group>,
+    /// Per detector that has any: those that take the whole cell, lists of words apart.
+    whole: Vec<(usize, Group)>,
+    /// Words that make patterns match.
+    vocabulary: Vocabulary,
     context: Context,
-    /// The distinct needs of the patterns: a cell that meets none cannot match.
-    needs: Vec<Needs>,
     /// Memory of searches that are not under way. As many as searches ever ran at once.
     idle: Mutex<Vec<Search>>,
 }
 
 /// Memory of one search.
 struct Search {
-    exact: Option<hybrid::dfa::Cache>,
-    loose: Option<hybrid::dfa::Cache>,
+    located: Option<Caches>,
+    whole: Vec<Caches>,
     words: Option<hybrid::dfa::Cache>,
     each: Vec<Option<meta::Cache>>,
-    matched: Matched,
+    windows: Windows,
     folded: Folded,
     seen: Vec<Seen>,
 }
 
 impl Patterns {
     pub(crate) fn new(each: Vec<Pattern>) -> Result<Self, PatternError> {
-        let mut needs: Vec<Needs> = Vec::new();
-        for pattern in &each {
-            if !needs.iter().any(|known| known.or(pattern.needs) == *known) {
-                needs.retain(|known| known.or(pattern.needs) != pattern.needs);
-                needs.push(pattern.needs);
+        let mut vocabulary = Vocabulary::default();
+        for (index, pattern) in each.iter().enumerate() {
+            if let Some(words) = &pattern.vocabulary {
+                vocabulary.add(index, words);
             }
         }
-        let exact: Vec<Hir> = each.iter().map(|pattern| pattern.hir.clone()).collect();
-        let loose: Vec<Hir> = exact.iter().map(loosen).collect();
-        let automaton = |patterns: &[Hir]| match patterns {
-            [] => Ok(None),
-            patterns => Automaton::new(patterns).map(Some),
-        };
+        let mut whole = Vec::new();
+        for owner in 0..=each.iter().map(|pattern| pattern.owner).max().unwrap_or(0) {
+            let own = |pattern: &Pattern| {
+                pattern.owner == owner && pattern.regex.is_none() && pattern.vocabulary.is_none()
+            };
+            let group = Group::new(&each, own).map_err(PatternError::All)?;
+            whole.extend(group.map(|group| (owner, group)));
+        }
+        let located = Group::new(&each, |pattern| pattern.regex.is_some());
         let context = Context::new(each.iter().map(Pattern::raising_words));
         Ok(Self {
-            exact: automaton(&exact).map_err(PatternError::All)?,
-            loose: automaton(&loose).map_err(PatternError::All)?,
+            located: located.map_err(PatternError::All)?,
+            whole,
+            vocabulary,
             context: context.map_err(PatternError::All)?,
             each,
-            needs,
             idle: Mutex::default(),
         })
     }
@@ -112,12 +115,17 @@ impl Patterns {
     }
 
     fn new_search(&self) -> Search {
+        let longest = |pattern: &Pattern| match pattern.regex {
+            Some(_) => pattern.longest(),
+            // It is the cell, so that one window is enough.
+            None => usize::MAX,
+        };
         Search {
-            exact: self.exact.as_ref().map(Automaton::cache),
-            loose: self.loose.as_ref().map(Automaton::cache),
+            located: self.located.as_ref().map(Group::caches),
+            whole: self.whole.iter().map(|(_, group)| group.caches()).collect(),
             words: self.context.cache(),
             each: self.each.iter().map(|_| None).collect(),
-            matched: Matched::new(self.each.len()),
+            windows: Windows::new(self.each.iter().map(longest).collect()),
             folded: Folded::default(),
             seen: Vec::new(),
         }
@@ -125,31 +133,39 @@ impl Patterns {
 
     fn search_cell(&self, search: &mut Search, cell: u32, text: &str, hits: &mut Vec<Hit>) {
         let Search {
-            exact,
-            loose,
+            located,
+            whole,
             words,
             each,
-            matched,
+            windows,
             folded,
             seen,
         } = search;
         let bytes = byte(text.len());
-        let (text, folded) = match of_cell(text) {
-            Some(has) if !self.needs.iter().any(|needs| needs.met_by(&has)) => return,
-            Some(_) => {
-                matched.scan(self.exact.as_ref(), exact.as_mut(), text);
-                (text, None)
-            }
+        let has = of_cell(text);
+        let (text, folded) = match has {
+            Some(_) => (text, None),
             None => {
                 folded.refill(text);
-                matched.scan(self.loose.as_ref(), loose.as_mut(), folded.text());
                 (folded.text(), Some(&*folded))
             }
         };
-        if matched.patterns.is_empty() {
+        windows.clear();
+        self.vocabulary
+            .scan(text.as_bytes(), |pattern, end| windows.add(pattern, end));
+        for ((owner, group), caches) in self.whole.iter().zip(whole) {
+            if !self.is_decided(*owner, windows) {
+                group.scan(caches, has.as_ref(), text, windows);
+            }
+        }
+        if let (Some(group), Some(caches)) = (&self.located, located) {
+            group.scan(caches, has.as_ref(), text, windows);
+        }
+        if windows.is_empty() {
             return;
         }
-        let raised = matched.patterns.iter().any(|index| self.is_raised(*index));
+        let windows = windows.sorted();
+        let raised = windows.iter().any(|window| self.is_raised(window.pattern));
         let context_known = !raised || self.context.see(words.as_mut(), text, seen).is_ok();
         let cell = Cell {
             index: cell,
@@ -159,14 +175,23 @@ impl Patterns {
             seen,
             context_known,
         };
-        for index in &matched.patterns {
-            let (Some(pattern), Some(cache)) = (self.each.get(*index), each.get_mut(*index)) else {
+        for of_pattern in windows.chunk_by(|a, b| a.pattern == b.pattern) {
+            let Some(index) = of_pattern.first().map(|window| window.pattern) else {
                 continue;
             };
-            let ends = matched.ends.get(*index).copied().unwrap_or((0, text.len()));
-            let cache = cache.get_or_insert_with(|| pattern.regex.create_cache());
-            self.locate(*index, pattern, cache, &cell, ends, hits);
+            if let (Some(pattern), Some(cache)) = (self.each.get(index), each.get_mut(index)) {
+                self.locate(pattern, cache, &cell, of_pattern, hits);
+            }
         }
+    }
+
+    /// Whether a detector will be asked about the cell anyway.
+    fn is_decided(&self, owner: usize, windows: &Windows) -> bool {
+        let pattern = |window: &Window| self.each.get(window.pattern);
+        windows
+            .iter()
+            .filter_map(pattern)
+            .any(|pattern| pattern.owner == owner && pattern.decides())
     }
 
     fn is_raised(&self, pattern: usize) -> bool {
@@ -175,47 +200,57 @@ impl Patterns {
             .is_some_and(|pattern| !pattern.raising_words().is_empty())
     }
 
-    /// Where one pattern matches, in the original's bytes. All of its matches end within `ends`.
+    /// Where one pattern matches, in the original's bytes. All of its matches end within the windows.
     fn locate(
         &self,
-        index: usize,
         pattern: &Pattern,
-        cache: &mut meta::Cache,
+        cache: &mut Option<meta::Cache>,
         cell: &Cell<'_>,
-        (first, last): (usize, usize),
+        windows: &[Window],
         hits: &mut Vec<Hit>,
     ) {
-        let number = byte(index);
-        let longest = pattern.hir.properties().maximum_len().unwrap_or(usize::MAX);
-        let from = cell.text.floor_char_boundary(first.saturating_sub(longest));
-        // A range, not a slice: what is around it decides boundaries.
-        let mut matches = Searcher::new(Input::new(cell.text).range(from..last));
-        let before = hits.len();
-        while let Some(found) = matches.advance(|input| Ok(pattern.regex.search_with(cache, input)))
-        {
-            let (start, end) = (found.start(), found.end());
-            let confidence = self.confidence(index, pattern, cell, start, end);
-            let Some((start, end)) = cell.original(start, end) else {
+        let index = windows.first().map_or(0, |window| window.pattern);
+        let hit = |start, end, confidence| Hit {
+            cell: cell.index,
+            start,
+            end,
+            pattern: byte(index),
+            confidence,
+        };
+        let most = pattern.confidence.max(pattern.with_context);
+        let Some(regex) = &pattern.regex else {
+            hits.push(hit(0, cell.bytes, pattern.confidence));
+            return;
+        };
+        if pattern.needs_context() && cell.context_known && !self.context.any(index, cell.seen) {
+            return;
+        }
+        let cache = cache.get_or_insert_with(|| regex.create_cache());
+        let (before, mut done) = (hits.len(), 0);
+        for window in windows {
+            if window.last <= done {
                 continue;
-            };
-            hits.push(Hit {
-                cell: cell.index,
-                start,
-                end,
-                pattern: number,
-                confidence,
-            });
-            if hits.len() - before > HITS_PER_CELL_MAX {
-                hits.truncate(before);
-                let confidence = pattern.confidence.max(pattern.with_context);
-                hits.push(Hit {
-                    cell: cell.index,
-                    start: 0,
-                    end: cell.bytes,
-                    pattern: number,
-                    confidence,
-                });
-                return;
+            }
+            done = window.last;
+            let from = window.first.saturating_sub(pattern.longest());
+            let from = cell.text.floor_char_boundary(from);
+            // A range, not a slice: what is around it decides boundaries.
+            let mut matches = Searcher::new(Input::new(cell.text).range(from..window.last));
+            while let Some(found) = matches.advance(|input| Ok(regex.search_with(cache, input))) {
+                let (start, end) = (found.start(), found.end());
+                let confidence = self.confidence(index, pattern, cell, start, end);
+                if confidence == 0 && pattern.needs_context() {
+                    continue;
+                }
+                let Some((start, end)) = cell.original(start, end) else {
+                    continue;
+                };
+                hits.push(hit(start, end, confidence));
+                if hits.len() - before > HITS_PER_CELL_MAX {
+                    hits.truncate(before);
+                    hits.push(hit(0, cell.bytes, most));
+                    return;
+                }
             }
         }
     }
@@ -255,53 +290,6 @@ impl Cell<'_> {
         match self.folded {
             None => Some((byte(start), byte(end))),
             Some(folded) => folded.original(start, end),
-        }
-    }
-}
-
-/// Which patterns match a text, and the first and last end of each one's matches.
-struct Matched {
-    patterns: Vec<usize>,
-    ends: Vec<(usize, usize)>,
-}
-
-impl Matched {
-    fn new(patterns: usize) -> Self {
-        Self {
-            patterns: Vec::with_capacity(patterns),
-            ends: vec![(0, 0); patterns],
-        }
-    }
-
-    fn scan(
-        &mut self,
-        automaton: Option<&Automaton>,
-        cache: Option<&mut hybrid::dfa::Cache>,
-        text: &str,
-    ) {
-        for pattern in self.patterns.drain(..) {
-            self.ends
-                .get_mut(pattern)
-                .into_iter()
-                .for_each(|ends| *ends = (0, 0));
-        }
-        let (Some(automaton), Some(cache)) = (automaton, cache) else {
-            return;
-        };
-        let found = automaton.scan(cache, text, |pattern, end| {
-            let Some(ends) = self.ends.get_mut(pattern) else {
-                return;
-            };
-            // No pattern matches the empty string, so that no match ends at 0.
-            if ends.1 == 0 {
-                ends.0 = end;
-                self.patterns.push(pattern);
-            }
-            ends.1 = end;
-        });
-        if found == Err(GaveUp) {
-            self.patterns = (0..self.ends.len()).collect();
-            self.ends.fill((0, text.len()));
         }
     }
 }

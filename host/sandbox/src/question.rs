@@ -1,6 +1,7 @@
 //! What one detector is asked about one batch: all of its cells, or those with hits of its patterns.
 //!
-//! Cells keep their order; `selected` says which of the batch's they are.
+//! Cells keep their order; `selected` says which of the batch's they are. A companion's hit brings its cell in
+//! only beside a candidate of the same record: it holds what could be the same name, and nothing by itself.
 
 use std::borrow::Cow;
 
@@ -29,6 +30,18 @@ pub(crate) struct OwnHit {
     pub(crate) start: u32,
     pub(crate) end: u32,
     pub(crate) pattern: u32,
+    pub(crate) weight: Weight,
+}
+
+/// What a hit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Brings its cell in.
+    Finding,
+    /// Brings its cell in, and those of its record that have a companion's hit.
+    Candidate,
+    /// Comes in with a candidate.
+    Companion,
 }
 
 impl<'a> Question<'a> {
@@ -43,10 +56,11 @@ impl<'a> Question<'a> {
             Appetite::None => return None,
             Appetite::EveryCell if batch.is_empty() => return None,
             Appetite::EveryCell => None,
-            Appetite::CellsWithHits if hits.is_empty() => return None,
             Appetite::CellsWithHits => {
-                let mut cells: Vec<u32> = hits.iter().map(|hit| hit.cell).collect();
-                cells.dedup();
+                let cells = cells_with_hits(hits, &batch.row_of);
+                if cells.is_empty() {
+                    return None;
+                }
                 Some(cells)
             }
         };
@@ -142,6 +156,19 @@ impl OwnedQuestion {
     }
 }
 
+/// Cells that hits bring in, in order.
+fn cells_with_hits(hits: &[OwnHit], row_of: &[u32]) -> Vec<u32> {
+    let row = |hit: &OwnHit| row_of.get(hit.cell as usize);
+    let mut cells = Vec::new();
+    for record in hits.chunk_by(|a, b| row(a) == row(b)) {
+        let wakes = record.iter().any(|hit| hit.weight == Weight::Candidate);
+        let comes = |hit: &&OwnHit| wakes || hit.weight != Weight::Companion;
+        cells.extend(record.iter().filter(comes).map(|hit| hit.cell));
+    }
+    cells.dedup();
+    cells
+}
+
 /// Hits as the plugin counts: its cells, its unit.
 fn in_units(
     cells: &[&str],
@@ -156,6 +183,7 @@ fn in_units(
         start,
         end,
         pattern,
+        ..
     } in hits.iter().copied()
     {
         let cell = match selected {
@@ -211,12 +239,14 @@ mod tests {
             start: 3,
             end: 5,
             pattern: 0,
+            weight: Weight::Candidate,
         },
         OwnHit {
             cell: 3,
             start: 0,
             end: 2,
             pattern: 1,
+            weight: Weight::Finding,
         },
     ];
 
@@ -247,6 +277,29 @@ mod tests {
             Question::new(&batch, &HITS, Appetite::EveryCell, OffsetUnit::Utf8Bytes).unwrap();
         assert_eq!(question.cells.len(), 4);
         assert_eq!((question.hits[1].cell, question.in_batch(3)), (3, 3));
+    }
+
+    #[test]
+    fn companions_come_in_only_beside_a_candidate_of_their_record() {
+        let hit = |cell, weight| OwnHit {
+            cell,
+            start: 0,
+            end: 1,
+            pattern: 0,
+            weight,
+        };
+        use Weight::{Candidate, Companion, Finding};
+        let hits = [
+            hit(0, Companion),
+            hit(1, Companion),
+            hit(1, Candidate),
+            hit(3, Companion),
+            hit(4, Companion),
+            hit(5, Finding),
+        ];
+        let rows = [7, 7, 7, 8, 9, 9];
+        assert_eq!(cells_with_hits(&hits, &rows), [0, 1, 5]);
+        assert!(cells_with_hits(&hits[3..5], &rows).is_empty());
     }
 
     #[test]

@@ -203,6 +203,61 @@ fn a_detector_without_hits_is_not_asked() {
     assert_eq!(unverified, [1]);
 }
 
+/// Cells that a detector is asked about: it fails, so that they are unverified.
+fn asked_about(patterns: &[Pattern], cells: &[(&str, u32)]) -> Vec<u32> {
+    let wasm = detector(plain(), patterns, CELLS_WITH_HITS, &[], "(unreachable)");
+    let mut batch = Batch::new(Direction::Response, vec![Field::default()]);
+    for (cell, row) in cells {
+        batch.push(*cell, 0, *row);
+    }
+    let set = DetectorSet::new(host(), vec![configured(&wasm)]).unwrap();
+    let outcome = set.session().find_blocking(&CallContext::default(), &batch);
+    let unverified = outcome.findings.iter().filter(|f| *f.kind == *UNVERIFIED);
+    unverified.map(|finding| finding.cell).collect()
+}
+
+#[test]
+fn a_finding_without_confidence_needs_its_context() {
+    let near = Pattern {
+        confidence: 0,
+        context: &["ssn"],
+        with_context: 90,
+        ..Pattern::finding(r"\b\d{9}\b")
+    };
+    let cells = [
+        "123456789",
+        "SSN 123456789",
+        "ssn \u{e9} 123456789",
+        "\u{e9} 123456789",
+    ];
+    assert_eq!(
+        asked_about(&[near], &cells.map(|cell| (cell, 0))),
+        [1, 2],
+        "what is no finding brings no cell in"
+    );
+}
+
+#[test]
+fn a_companion_brings_its_cell_in_only_beside_a_candidate_of_its_record() {
+    let candidate = |regex| Pattern {
+        role: 1,
+        ..Pattern::finding(regex)
+    };
+    let patterns = [
+        candidate(r"\A(?s:.*)(?:\bDr\b)(?s:.*)\z"),
+        candidate(r"\A(?s:.*)(?<companion>[A-Z])(?s:.*)\z"),
+    ];
+    let cells = [
+        ("Varvio", 1),
+        ("seen by Dr Varvio", 1),
+        ("nothing", 1),
+        ("Varvio", 2),
+        ("Drab", 3),
+        ("\u{c9}mile and Dr Varvio", 4),
+    ];
+    assert_eq!(asked_about(&patterns, &cells), [0, 1, 5]);
+}
+
 #[test]
 fn offsets_are_read_in_the_plugins_own_unit() {
     let cells = ["é 555-123-4567"];

@@ -12,7 +12,9 @@ pub(crate) fn classify(settings: &Settings, fields: &[Field]) -> Vec<FieldFindin
         .zip(fields)
         .filter_map(|(index, field)| {
             let (kind, confidence) = kind_of(field)?;
-            let wanted = settings.reports(kind) && confidence >= settings.threshold();
+            // A note is read: what it says of the patient stays, and who the patient is goes.
+            let read = kind == Kind::Note && !settings.whole_notes;
+            let wanted = settings.reports(kind) && confidence >= settings.threshold() && !read;
             wanted.then_some(FieldFinding {
                 field: index,
                 kind: kind.index(),
@@ -306,6 +308,23 @@ mod tests {
         ] {
             assert_eq!(kind(container, path, "text"), None, "{container}.{path}");
         }
+    }
+
+    #[test]
+    fn notes_are_read_unless_they_are_to_go_as_a_whole() {
+        let field = Field {
+            container: "notes".into(),
+            path: "note_text".into(),
+            ..Field::default()
+        };
+        let fields = [field];
+        assert_eq!(classify(&Settings::default(), &fields), []);
+        let whole = Settings {
+            whole_notes: true,
+            ..Settings::default()
+        };
+        let found = classify(&whole, &fields);
+        assert_eq!(found.first().map(|f| f.kind), Some(Kind::Note.index()));
     }
 
     #[test]

@@ -6,17 +6,19 @@ use crate::{
     token::{Gap, Shape},
 };
 
+/// Words that say when.
+pub(crate) const WHEN: &[&str] = &[
+    "on", "since", "until", "till", "dated", "through", "by", "from", "before", "after",
+];
+
 /// "on 7/29", "since 3/4": month and day after a word that says when. A score such as "pain at 7/10" has none.
 pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
-    let when = [
-        "on", "since", "until", "till", "dated", "through", "by", "from", "before", "after",
-    ];
     let number = |at: usize| {
         page.at(at)
             .filter(|t| t.shape == Shape::Number)
             .and_then(|_| page.text_at(at).parse::<u32>().ok())
     };
-    let told = index > 0 && page.is_one_of(index - 1, &when) && page.continues(index);
+    let told = index > 0 && page.is_one_of(index - 1, WHEN) && page.continues(index);
     if !told || !page.is_mark(index + 1, b'/') || page.is_mark(index + 3, b'/') {
         return None;
     }

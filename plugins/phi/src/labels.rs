@@ -7,7 +7,7 @@ mod table;
 
 use crate::{
     Kind,
-    lexicon::LABEL,
+    lexicon::{self, LABEL},
     page::{Page, Span},
     token::{Gap, Shape},
 };
@@ -48,6 +48,34 @@ const CONNECTORS_MAX: usize = 6;
 /// Bytes of a value at most.
 const VALUE_BYTES_MAX: usize = 40;
 
+/// The labels by the hash of their first word: there are many, and most words that begin one begin few.
+static BY_FIRST_WORD: [(u32, usize); LABELS.len()] = by_first_word();
+
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler only")]
+const fn by_first_word() -> [(u32, usize); LABELS.len()] {
+    let mut sorted = [(0, 0); LABELS.len()];
+    let mut label = 0;
+    while label < LABELS.len() {
+        let entry = (lexicon::hash(LABELS[label].0[0].as_bytes()), label);
+        let mut at = label;
+        while at > 0 && sorted[at - 1].0 > entry.0 {
+            sorted[at] = sorted[at - 1];
+            at -= 1;
+        }
+        sorted[at] = entry;
+        label += 1;
+    }
+    sorted
+}
+
+/// What can stand between the first word of a label and its value.
+pub(crate) fn between() -> impl Iterator<Item = &'static str> {
+    let rest = LABELS
+        .iter()
+        .flat_map(|(words, ..)| words.iter().skip(1).copied());
+    CONNECTORS.iter().copied().chain(rest)
+}
+
 /// The identifier that the label starting here names, if any.
 pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
     if !page.is(index, LABEL) {
@@ -58,8 +86,13 @@ pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
             page.is_one_of(index + k, &[word]) && (k == 0 || page.continues(index + k))
         })
     };
-    let (words, kind, says) = LABELS
+    let hash = page.at(index)?.hash;
+    let first = BY_FIRST_WORD.partition_point(|(known, _)| *known < hash);
+    let (words, kind, says) = BY_FIRST_WORD
+        .get(first..)?
         .iter()
+        .take_while(|(known, _)| *known == hash)
+        .filter_map(|(_, label)| LABELS.get(*label))
         .filter(|(words, ..)| matches(words))
         .max_by_key(|(words, ..)| words.len())?;
     value(page, index + words.len(), *kind, *says)

@@ -108,6 +108,7 @@ const LISTS: [List; 28] = lists![
 #[derive(Clone, Copy)]
 struct Entry {
     word: &'static [u8],
+    hash: u32,
     flags: Flags,
 }
 
@@ -126,29 +127,52 @@ static TABLE: Table = build();
 
 /// What a word may be. `lower` is lower case; 0 for words in no list.
 pub(crate) fn flags(lower: &[u8]) -> Flags {
+    flags_of(lower, hash(lower))
+}
+
+/// The same where the hash is known.
+pub(crate) fn flags_of(lower: &[u8], hash: u32) -> Flags {
     if lower.len() > WORD_BYTES_MAX {
         return 0;
     }
-    let mut slot = hash(lower) as usize % SLOTS;
+    let mut slot = hash as usize % SLOTS;
     // An empty slot ends the search, and half of them are empty.
     while let Some(&index) = TABLE.slots.get(slot) {
         match TABLE.entries.get((index as usize).wrapping_sub(1)) {
             None => return 0,
-            Some(entry) if entry.word == lower => return entry.flags,
+            Some(entry) if entry.hash == hash && entry.word == lower => return entry.flags,
             Some(_) => slot = (slot + 1) % SLOTS,
         }
     }
     0
 }
 
+/// The entries that are any of `wanted` and none of `other`; phrases among them.
+pub(crate) fn entries(wanted: Flags, other: Flags) -> impl Iterator<Item = &'static str> {
+    let fits = move |entry: &&Entry| entry.flags & wanted != 0 && entry.flags & other == 0;
+    let text = |entry: &'static Entry| std::str::from_utf8(entry.word).ok();
+    TABLE.entries.iter().filter(fits).filter_map(text)
+}
+
 /// FNV-1a, with the high bits brought down.
 pub(crate) const fn hash(word: &[u8]) -> u32 {
-    let mut hash: u32 = 0x811c_9dc5;
+    let mut hash = HASH_START;
     let mut rest = word;
     while let [byte, tail @ ..] = rest {
-        hash = (hash ^ *byte as u32).wrapping_mul(0x0100_0193);
+        hash = hash_step(hash, *byte);
         rest = tail;
     }
+    hash_end(hash)
+}
+
+/// The hash of a word that is read byte by byte: where it starts, one byte more, and its end.
+pub(crate) const HASH_START: u32 = 0x811c_9dc5;
+
+pub(crate) const fn hash_step(hash: u32, byte: u8) -> u32 {
+    (hash ^ byte as u32).wrapping_mul(0x0100_0193)
+}
+
+pub(crate) const fn hash_end(hash: u32) -> u32 {
     hash ^ (hash >> 15)
 }
 
@@ -161,6 +185,7 @@ pub(crate) const fn hash(word: &[u8]) -> u32 {
 const fn build() -> Table {
     let empty = Entry {
         word: &[],
+        hash: 0,
         flags: 0,
     };
     let mut table = Table {
@@ -207,7 +232,8 @@ const fn add_list(mut table: Table, list: List) -> Table {
 
 #[allow(clippy::indexing_slicing, reason = "runs in the compiler only")]
 const fn add(mut table: Table, word: &'static [u8], flags: Flags) -> Table {
-    let mut slot = hash(word) as usize % SLOTS;
+    let hash = hash(word);
+    let mut slot = hash as usize % SLOTS;
     while table.slots[slot] != 0 {
         let index = table.slots[slot] as usize - 1;
         if same(table.entries[index].word, word) {
@@ -216,7 +242,7 @@ const fn add(mut table: Table, word: &'static [u8], flags: Flags) -> Table {
         }
         slot = (slot + 1) % SLOTS;
     }
-    table.entries[table.used] = Entry { word, flags };
+    table.entries[table.used] = Entry { word, hash, flags };
     table.used += 1;
     table.slots[slot] = table.used as u16;
     table

@@ -17,6 +17,7 @@ mod patterns;
 mod places;
 mod settings;
 mod token;
+mod triggers;
 mod words;
 
 use std::collections::HashSet;
@@ -35,7 +36,7 @@ pub struct Phi {
     settings: Settings,
     /// Words that operators know to be no names, in lower case.
     allowed: HashSet<String>,
-    /// What each declared pattern's hits need; `None` for those that are findings by themselves.
+    /// What the hits of the first declared patterns need; `None` for those that are findings by themselves.
     checks: Vec<Option<(Kind, patterns::Check)>>,
 }
 
@@ -54,11 +55,7 @@ impl Plugin for Phi {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let declared = patterns::declared(&settings);
-        let check = |(pattern, check): (Pattern, Option<patterns::Check>)| {
-            Some((*Kind::ALL.get(pattern.kind as usize)?, check?))
-        };
-        let checks = declared.into_iter().map(check).collect();
+        let checks = patterns::checks(&settings);
         let allowed = settings
             .allow
             .iter()
@@ -74,9 +71,7 @@ impl Plugin for Phi {
 
 impl Detector for Phi {
     fn declare(&self) -> Declaration {
-        let declared = patterns::declared(&self.settings);
-        Declaration::patterns(declared.into_iter().map(|(pattern, _)| pattern))
-            .appetite(Appetite::CellsWithHits)
+        Declaration::patterns(patterns::declared(&self.settings)).appetite(Appetite::CellsWithHits)
     }
 
     fn classify(&self, _: &str, _: &str, fields: &[Field]) -> Result<Vec<FieldFinding>, Failure> {

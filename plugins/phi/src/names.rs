@@ -19,6 +19,41 @@ use crate::{
 use announced::{after_label, announced};
 use run::{Run, ends_with_dot, is_ordinary, is_unknown, named_after, run};
 
+/// What people do and nothing else does.
+pub(crate) const DEEDS: &[&str] = &[
+    "denies",
+    "denied",
+    "reports",
+    "reported",
+    "states",
+    "complains",
+    "complained",
+    "endorses",
+    "lives",
+    "lived",
+    "says",
+    "said",
+    "admits",
+    "admitted",
+    "drinks",
+    "smokes",
+    "works",
+    "worked",
+    "underwent",
+    "presented",
+    "agrees",
+    "understands",
+    "recalls",
+    "refuses",
+    "refused",
+    "asked",
+    "asks",
+    "wants",
+    "feels",
+    "felt",
+    "flew",
+];
+
 /// The name that this token starts or announces, if any.
 pub(crate) fn at(page: &Page<'_>, index: usize) -> Option<Span> {
     let token = page.at(index)?;
@@ -118,39 +153,6 @@ fn from_given(page: &Page<'_>, index: usize, run: Run) -> Option<u8> {
 
 /// "Blackman denies chest pain": only people do.
 fn doing(page: &Page<'_>, index: usize, token: &Token) -> Option<Span> {
-    const DEEDS: &[&str] = &[
-        "denies",
-        "denied",
-        "reports",
-        "reported",
-        "states",
-        "complains",
-        "complained",
-        "endorses",
-        "lives",
-        "lived",
-        "says",
-        "said",
-        "admits",
-        "admitted",
-        "drinks",
-        "smokes",
-        "works",
-        "worked",
-        "underwent",
-        "presented",
-        "agrees",
-        "understands",
-        "recalls",
-        "refuses",
-        "refused",
-        "asked",
-        "asks",
-        "wants",
-        "feels",
-        "felt",
-        "flew",
-    ];
     let known = token.is(SURNAME) && !token.is(STOP | COMMON | KIN | CITY | PLACE_WORD);
     let named = token.shape == Shape::Title
         && (known || is_unknown(token) && !is_ordinary(page.text_at(index)));

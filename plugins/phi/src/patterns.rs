@@ -7,13 +7,11 @@
 
 use almoner_plugin_sdk::Pattern;
 
-use crate::{Kind, Settings};
+use crate::{Kind, Settings, triggers};
 
 /// What `detect` does with a candidate of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// The cell holds letters that may begin a name: look at the words.
-    Words,
     /// Card number: Luhn.
     Card,
     /// International bank account number: mod 97.
@@ -26,14 +24,26 @@ pub(crate) enum Check {
     Imei,
 }
 
-/// The patterns to declare under these settings, each with the check its hits need (`None`: a hit is a finding).
-pub(crate) fn declared(settings: &Settings) -> Vec<(Pattern, Option<Check>)> {
+/// The patterns to declare under these settings. What the words are looked at for comes last, see `triggers`.
+pub(crate) fn declared(settings: &Settings) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = rows(settings).map(|row| row.pattern(settings)).collect();
+    patterns.extend(triggers::declared(settings));
+    patterns
+}
+
+/// For each of the first of these patterns the check that its hits need (`None`: a hit is a finding).
+pub(crate) fn checks(settings: &Settings) -> Vec<Option<(Kind, Check)>> {
+    let check = |row: &Row| match row.role {
+        Role::Candidate(check) => Some((row.kind, check)),
+        _ => None,
+    };
+    rows(settings).map(check).collect()
+}
+
+fn rows(settings: &Settings) -> impl Iterator<Item = &'static Row> {
     let threshold = settings.threshold();
-    (ROWS.iter())
-        .filter(|row| row.role.checks_words() || settings.reports(row.kind))
-        .map(Row::pattern)
-        .filter(|(pattern, check)| check.is_some() || pattern.with_context >= threshold)
-        .collect()
+    ROWS.iter()
+        .filter(move |row| settings.reports(row.kind) && row.most() >= threshold)
 }
 
 /// One pattern: a finding with its confidence and context, or a candidate with its check.
@@ -164,6 +174,25 @@ macro_rules! day {
     };
 }
 
+// The person's part of an e-mail address.
+macro_rules! mailbox {
+    () => {
+        r"(?-u:\b)[A-Za-z0-9](?-u:[A-Za-z0-9._%+'-]{0,63})"
+    };
+}
+
+// The rest of a host name, and the whole of one.
+macro_rules! subdomain {
+    () => {
+        r"(?:[A-Za-z0-9-]{1,63}(?:\.| ?\(dot\) ?|\[dot\])){0,4}[A-Za-z]{2,24}(?-u:\b)"
+    };
+}
+macro_rules! domain {
+    () => {
+        r"(?:[A-Za-z0-9-]{1,63}(?:\.| ?\(dot\) ?|\[dot\])){1,5}[A-Za-z]{2,24}(?-u:\b)"
+    };
+}
+
 const ROWS: &[Row] = &[
     // --- numbers with a shape of their own ---
     find(
@@ -221,9 +250,25 @@ const ROWS: &[Row] = &[
         FAX_WORDS,
         90,
     ),
+    // One row for each way to write the sign, so that a cell without one is told at once.
+    find(Kind::Email, concat!(mailbox!(), " ?@ ?", domain!()), 95),
     find(
         Kind::Email,
-        r"(?-u:\b)[A-Za-z0-9](?-u:[A-Za-z0-9._%+'-]{0,63})(?: ?@ ?|\(at\)|\[at\]| at )(?:[A-Za-z0-9-]{1,63}(?:\.| ?\(dot\) ?|\[dot\])){1,5}[A-Za-z]{2,24}(?-u:\b)",
+        concat!(mailbox!(), r"(?:\(at\)|\[at\])", domain!()),
+        95,
+    ),
+    find(
+        Kind::Email,
+        concat!(mailbox!(), r" at [A-Za-z0-9-]{1,63}\.", subdomain!()),
+        95,
+    ),
+    find(
+        Kind::Email,
+        concat!(
+            mailbox!(),
+            r" at [A-Za-z0-9-]{1,63}(?: ?\(dot\) ?|\[dot\])",
+            subdomain!()
+        ),
         95,
     ),
     find(
@@ -258,7 +303,12 @@ const ROWS: &[Row] = &[
     ),
     find(
         Kind::Device,
-        r"(?i-u:\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b)",
+        r"(?i-u:\b[0-9a-f]{2}:(?:[0-9a-f]{2}[:-]){4}[0-9a-f]{2}\b)",
+        95,
+    ),
+    find(
+        Kind::Device,
+        r"(?i-u:\b[0-9a-f]{2}-(?:[0-9a-f]{2}[:-]){4}[0-9a-f]{2}\b)",
         95,
     ),
     find(
@@ -294,10 +344,22 @@ const ROWS: &[Row] = &[
         ACCOUNT_WORDS,
         80,
     ),
-    check(Kind::Vehicle, r"(?i-u:\b[a-hj-npr-z0-9]{17}\b)", Check::Vin),
+    // The last digits count the vehicles of a year; they are always numbers.
+    check(
+        Kind::Vehicle,
+        r"(?i-u:\b[a-hj-npr-z0-9]{14}[0-9]{3}\b)",
+        Check::Vin,
+    ),
     near(
         Kind::Vehicle,
-        r"(?-u:\b[A-Z0-9]{1,4}[- ]?[A-Z0-9]{2,4}\b)",
+        r"(?-u:\b[A-Z][A-Z0-9]{0,3}[- ]?[A-Z0-9]{2,4}\b)",
+        5,
+        PLATE_WORDS,
+        60,
+    ),
+    near(
+        Kind::Vehicle,
+        r"(?-u:\b[0-9][A-Z0-9]{0,3}[- ]?[A-Z0-9]{2,4}\b)",
         5,
         PLATE_WORDS,
         60,
@@ -412,34 +474,34 @@ const ROWS: &[Row] = &[
         r"(?i-u:\b(?:ninety|one hundred)[- ](?:one|two|three|four|five|six|seven|eight|nine)?[- ]?(?:years?|yrs?)[- ]old\b)",
         90,
     ),
-    // --- the way into `detect` ---
-    // From the start to the first capital, or the first two words: one hit per cell at most, and cells that hold a
-    // number, a code or a single word in lower case stay outside.
-    check(
-        Kind::Name,
-        r"\A(?s:.*?)(?:[A-ZÀ-ÖØ-Þ]|[a-z]{2} [a-z]{3})",
-        Check::Words,
-    ),
 ];
 
 impl Row {
-    fn pattern(&self) -> (Pattern, Option<Check>) {
+    fn pattern(&self, settings: &Settings) -> Pattern {
         let kind = self.kind.index();
         match self.role {
-            Role::Finding(confidence) => (Pattern::finding(self.regex, kind, confidence), None),
+            Role::Finding(confidence) => Pattern::finding(self.regex, kind, confidence),
             Role::WithContext(confidence, words, with) => {
-                let pattern = Pattern::finding(self.regex, kind, confidence);
-                (pattern.context(words.iter().copied(), with), None)
+                // Nothing at all, unless somebody wants to see what is this unlikely.
+                let alone = if confidence >= settings.threshold() {
+                    confidence
+                } else {
+                    0
+                };
+                let pattern = Pattern::finding(self.regex, kind, alone);
+                pattern.context(words.iter().copied(), with)
             }
-            Role::Candidate(check) => (Pattern::candidate(self.regex, kind), Some(check)),
+            Role::Candidate(_) => Pattern::candidate(self.regex, kind),
         }
     }
-}
 
-impl Role {
-    /// Names are one of many kinds that the words are looked at for.
-    fn checks_words(&self) -> bool {
-        matches!(self, Role::Candidate(Check::Words))
+    /// The highest confidence of its hits.
+    fn most(&self) -> u8 {
+        match self.role {
+            Role::Finding(confidence) => confidence,
+            Role::WithContext(confidence, _, with) => confidence.max(with),
+            Role::Candidate(_) => u8::MAX,
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Places smaller than a state: streets, cities, ZIP codes, and places of care. States and countries are left alone,
 //! except within an address.
 
-mod city;
-mod facility;
-mod street;
+pub(crate) mod city;
+pub(crate) mod facility;
+pub(crate) mod street;
 
 use crate::{
     lexicon::{FACILITY, FACILITY_TAIL, STREET},

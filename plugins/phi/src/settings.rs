@@ -20,6 +20,9 @@ pub struct Settings {
     pub off: Vec<String>,
     /// Words that are never names here: local terms, products, wards. In any case.
     pub allow: Vec<String>,
+    /// Report fields whose names say that they hold notes as `phi.note`, so that all of their text is treated. Unset,
+    /// notes are read like any text and only what identifies somebody is found in them.
+    pub whole_notes: bool,
 }
 
 /// How far doubt goes.

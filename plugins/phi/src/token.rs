@@ -3,7 +3,9 @@
 //! A word keeps its inner hyphens and apostrophes (`Smith-Jones`, `O'Brien`); a possessive ending is left out. The
 //! text is the original, so typographic apostrophes and dashes and invisible characters are met as they are.
 
-use crate::lexicon::{self, Flags, GIVEN, GIVEN_WORD, STOP, SURNAME, WORD_BYTES_MAX};
+use crate::lexicon::{
+    self, EPONYM, Flags, GIVEN, GIVEN_WORD, MEDICAL_NOUN, STATE, STOP, SURNAME, WORD_BYTES_MAX,
+};
 
 /// A piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,18 +183,19 @@ impl Scanner<'_> {
                     self.at += c.len_utf8() + 1;
                     break;
                 }
-                word.push_joint(joint);
+                word.push_joint(joint, next);
                 self.at += c.len_utf8();
             } else {
                 break;
             }
         }
         let end = possessive_end.unwrap_or(self.at);
-        let flags = word.flags();
+        let hash = word.hash();
+        let flags = word.flags(hash);
         let mut token = self.token(start, flags, word.shape(), gap);
         token.end = u32::try_from(end).unwrap_or(u32::MAX);
         token.ending = possessive_end.map_or(0, |end| (self.at - end) as u8);
-        token.hash = word.hash();
+        token.hash = hash;
         token
     }
 
@@ -235,10 +238,14 @@ fn is_invisible(c: char) -> bool {
 struct Folding {
     lower: [u8; WORD_BYTES_MAX],
     len: usize,
+    /// Of the bytes so far.
+    hash: u32,
     letters: u32,
     upper: u32,
     first_upper: bool,
     joint: Option<usize>,
+    /// What follows the first joint begins with a small letter.
+    tail_lower: bool,
 }
 
 impl Folding {
@@ -246,10 +253,12 @@ impl Folding {
         Self {
             lower: [0; WORD_BYTES_MAX],
             len: 0,
+            hash: lexicon::HASH_START,
             letters: 0,
             upper: 0,
             first_upper: false,
             joint: None,
+            tail_lower: false,
         }
     }
 
@@ -268,8 +277,11 @@ impl Folding {
         }
     }
 
-    fn push_joint(&mut self, joint: char) {
-        self.joint = self.joint.or(Some(self.len));
+    fn push_joint(&mut self, joint: char, next: char) {
+        if self.joint.is_none() {
+            self.joint = Some(self.len);
+            self.tail_lower = next.is_lowercase();
+        }
         self.push_byte(joint as u8);
     }
 
@@ -285,12 +297,13 @@ impl Folding {
     fn push_byte(&mut self, byte: u8) {
         if let Some(slot) = self.lower.get_mut(self.len) {
             *slot = byte;
+            self.hash = lexicon::hash_step(self.hash, byte);
         }
         self.len += 1;
     }
 
     fn hash(&self) -> u32 {
-        lexicon::hash(self.lower.get(..self.len).unwrap_or(&self.lower))
+        lexicon::hash_end(self.hash)
     }
 
     fn shape(&self) -> Shape {
@@ -303,18 +316,23 @@ impl Folding {
         }
     }
 
-    fn flags(&self) -> Flags {
+    fn flags(&self, hash: u32) -> Flags {
         let Some(lower) = self.lower.get(..self.len) else {
             return 0;
         };
-        let whole = lexicon::flags(lower);
+        let whole = lexicon::flags_of(lower, hash);
         let Some(joint) = self.joint.filter(|_| whole == 0) else {
             return whole;
         };
         // Double names: what either part may be, as far as names go.
         let (head, tail) = lower.split_at(joint);
+        let head = lexicon::flags(head);
+        // "Non-ed" and "Parkinson-like": a capital followed by a small letter is no double name.
+        if self.first_upper && self.tail_lower {
+            return head & (GIVEN | GIVEN_WORD | SURNAME | STOP | EPONYM | STATE | MEDICAL_NOUN);
+        }
         let tail = lexicon::flags(tail.get(1..).unwrap_or_default());
-        (lexicon::flags(head) | tail) & (GIVEN | GIVEN_WORD | SURNAME | STOP)
+        (head | tail) & (GIVEN | GIVEN_WORD | SURNAME | STOP)
     }
 }
 

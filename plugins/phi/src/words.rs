@@ -35,7 +35,10 @@ pub(crate) struct Examiner<'s> {
     allowed: &'s HashSet<String>,
     tokens: Vec<Token>,
     spans: Vec<Span>,
-    known: HashSet<u32>,
+    /// Hashes of words. Few, so that looking through them is quicker than any table.
+    known: Vec<u32>,
+    /// Per field of the batch: whether it holds names of people.
+    name_fields: Vec<bool>,
 }
 
 impl<'s> Examiner<'s> {
@@ -45,12 +48,16 @@ impl<'s> Examiner<'s> {
             allowed,
             tokens: Vec::new(),
             spans: Vec::new(),
-            known: HashSet::new(),
+            known: Vec::new(),
+            name_fields: Vec::new(),
         }
     }
 
     /// Findings in all cells. Cells of one record must be neighbours to learn from each other.
     pub(crate) fn examine(&mut self, batch: &Batch, findings: &mut Vec<Finding>) {
+        self.name_fields.clear();
+        self.name_fields
+            .extend(batch.fields.iter().map(classify::is_name));
         let mut first = 0;
         while first < batch.cells.len() {
             let row = batch.row_of.get(first);
@@ -76,7 +83,9 @@ impl<'s> Examiner<'s> {
                 continue;
             };
             self.tokenize(text);
-            if (batch.field_at(cell)).is_some_and(classify::is_name) {
+            let field = batch.field_of.get(cell);
+            let names = field.and_then(|field| self.name_fields.get(*field as usize));
+            if names == Some(&true) {
                 learn(&mut self.known, &self.tokens, |_| true);
             }
             self.spans.clear();
@@ -136,9 +145,7 @@ impl<'s> Examiner<'s> {
                 name_end = name.end;
                 if name.confidence >= KNOWN_FROM {
                     let within = |t: &Token| t.start >= name.start && t.end <= name.end;
-                    if self.known.len() < KNOWN_WORDS_MAX {
-                        learn(&mut self.known, &self.tokens, within);
-                    }
+                    learn(&mut self.known, &self.tokens, within);
                 }
                 self.spans.push(name);
             }
@@ -203,7 +210,7 @@ impl<'s> Examiner<'s> {
 }
 
 /// Makes the words of some tokens known.
-fn learn(known: &mut HashSet<u32>, tokens: &[Token], which: impl Fn(&Token) -> bool) {
+fn learn(known: &mut Vec<u32>, tokens: &[Token], which: impl Fn(&Token) -> bool) {
     let common = STOP
         | CALENDAR
         | HONORIFIC
@@ -213,14 +220,15 @@ fn learn(known: &mut HashSet<u32>, tokens: &[Token], which: impl Fn(&Token) -> b
         | FACILITY
         | FACILITY_TAIL
         | STATE;
-    known.extend(
-        (tokens.iter())
-            .filter(|token| {
-                matches!(token.shape, Shape::Title | Shape::Upper)
-                    && token.end - token.start >= KNOWN_BYTES_MIN
-                    && !token.is(common)
-                    && which(token)
-            })
-            .map(|token| token.hash),
-    );
+    let names = tokens.iter().filter(|token| {
+        matches!(token.shape, Shape::Title | Shape::Upper)
+            && token.end - token.start >= KNOWN_BYTES_MIN
+            && !token.is(common)
+            && which(token)
+    });
+    for token in names {
+        if known.len() < KNOWN_WORDS_MAX && !known.contains(&token.hash) {
+            known.push(token.hash);
+        }
+    }
 }

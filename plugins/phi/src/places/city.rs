@@ -10,6 +10,29 @@ use crate::{
     token::{Gap, Shape},
 };
 
+/// What stands before a place; a city that is other things as well is one after these.
+pub(crate) const BEFORE_PLACES: &[&str] = &[
+    "in", "at", "from", "to", "near", "outside", "of", "our", "through", "via", "visiting",
+    "leaving", "en", "by", "with",
+];
+
+/// "lives in", "moved to": what follows is a place, whoever knows it.
+pub(crate) const LIVED: &[&str] = &[
+    "lives",
+    "lived",
+    "live",
+    "living",
+    "resides",
+    "reside",
+    "residing",
+    "born",
+    "raised",
+    "moved",
+    "relocated",
+];
+/// What stands between.
+pub(crate) const LIVED_IN: &[&str] = &["in", "at", "near", "to", "from"];
+
 /// "Springfield, IL 62704", "Springfield IL", "Springfield": index after it.
 pub(super) fn city_tail(page: &Page<'_>, at: usize) -> Option<usize> {
     let known = page.phrase(at, CITY).map(|(end, _)| end);
@@ -100,13 +123,7 @@ pub(super) fn city_or_institution(page: &Page<'_>, index: usize) -> Option<Span>
     if page.is(end, MEDICAL_NOUN) && !page.is(end, FACILITY_TAIL) {
         return None;
     }
-    let placed = page.is_one_of(
-        index.wrapping_sub(1),
-        &[
-            "in", "at", "from", "to", "near", "outside", "of", "our", "through", "via", "visiting",
-            "leaving", "en", "by", "with",
-        ],
-    );
+    let placed = page.is_one_of(index.wrapping_sub(1), BEFORE_PLACES);
     if found & INSTITUTION != 0 {
         let unsure = words == 1
             && (token.is(STOP | EPONYM | SURNAME | GIVEN)
@@ -132,23 +149,7 @@ pub(super) fn city_or_institution(page: &Page<'_>, index: usize) -> Option<Span>
 /// "lives in Norwich", "born in Gig Harbor": a place that no list knows.
 pub(super) fn lived_in(page: &Page<'_>, index: usize) -> Option<Span> {
     let before = |back: usize, words: &[&str]| index >= back && page.is_one_of(index - back, words);
-    let placed = before(1, &["in", "at", "near", "to", "from"])
-        && before(
-            2,
-            &[
-                "lives",
-                "lived",
-                "live",
-                "living",
-                "resides",
-                "reside",
-                "residing",
-                "born",
-                "raised",
-                "moved",
-                "relocated",
-            ],
-        );
+    let placed = before(1, LIVED_IN) && before(2, LIVED);
     let token = page.at(index)?;
     let other = STOP | CALENDAR | STATE | MEDICAL_NOUN | FACILITY | FACILITY_TAIL | FACILITY_MOD;
     if !placed || token.shape != Shape::Title || token.is(other) {

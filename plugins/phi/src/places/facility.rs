@@ -12,6 +12,12 @@ use crate::{
 
 use super::{city::with_place, street::NAME_WORDS_MAX};
 
+/// Words for places of care that need no capital after a city: "our Dallas facility".
+pub(crate) const PLAIN_TAILS: &[&str] = &["facility", "center", "centre", "campus", "health"];
+
+/// Lower-case words within the name of a place of care.
+pub(crate) const JOINTS: &[&str] = &["of", "and", "for", "de", "la", "del", "the"];
+
 /// "St. Mary's", "Saint Luke's Hospital"
 pub(super) fn saint(page: &Page<'_>, index: usize) -> Option<Span> {
     if !page.is_one_of(index, &["st", "saint", "mt", "mount"]) {
@@ -58,7 +64,7 @@ pub(super) fn facility(page: &Page<'_>, last: usize) -> Option<Span> {
             Shape::Mark(b'&') => true,
             Shape::Mark(b'-') => part.gap == Gap::Tight,
             Shape::Lower => {
-                page.is_one_of(at, &["of", "and", "for", "de", "la", "del", "the"])
+                page.is_one_of(at, JOINTS)
                     && at > 0
                     && page.is_title(at - 1)
                     && page.is_title(at + 1)
@@ -111,12 +117,7 @@ pub(super) fn facility(page: &Page<'_>, last: usize) -> Option<Span> {
             75
         }
         (false, true) if proper > 0 && ends_here(page, last) && !page.starts_sentence(first) => 55,
-        (false, false)
-            if placed
-                && page.is_one_of(last, &["facility", "center", "centre", "campus", "health"]) =>
-        {
-            70
-        }
+        (false, false) if placed && page.is_one_of(last, PLAIN_TAILS) => 70,
         _ => return None,
     };
     let kind = if school {

@@ -12,6 +12,37 @@ use super::city::city_tail;
 /// Words of a street or a place of care at most.
 pub(super) const NAME_WORDS_MAX: usize = 7;
 
+/// Words for streets that need no capital.
+pub(crate) const PLAIN_STREETS: &[&str] = &[
+    "street",
+    "avenue",
+    "road",
+    "boulevard",
+    "lane",
+    "drive",
+    "court",
+];
+
+/// Lower-case words within the name of a street: "5th Avenue", "Avenue of the Americas".
+pub(crate) const STREET_JOINTS: &[&str] = &["st", "nd", "rd", "th", "of", "the", "de", "la", "del"];
+
+/// What a line with an address is labelled.
+pub(crate) const ADDRESS_LABELS: &[&str] = &[
+    "address",
+    "domicilio",
+    "dirección",
+    "direccion",
+    "localidad",
+    "provincia",
+    "residence",
+    "birthplace",
+    "town",
+    "city",
+    "municipio",
+    "población",
+    "poblacion",
+];
+
 /// Tokens of an address on a labelled line at most: what fits the longest span, and then some.
 const LINE_TOKENS_MAX: usize = 40;
 
@@ -41,10 +72,7 @@ pub(super) fn street_from_number(page: &Page<'_>, number: usize) -> Option<Span>
             Shape::Title | Shape::Initial | Shape::Upper => !token.is(CALENDAR) || named,
             // 5th Avenue
             Shape::Number => at == first,
-            Shape::Lower => page.is_one_of(
-                at,
-                &["st", "nd", "rd", "th", "of", "the", "de", "la", "del"],
-            ),
+            Shape::Lower => page.is_one_of(at, STREET_JOINTS),
             Shape::Mark(b'.') => token.gap == Gap::Tight && named,
             _ => false,
         };
@@ -59,19 +87,7 @@ pub(super) fn street_from_number(page: &Page<'_>, number: usize) -> Option<Span>
 /// A short form such as "St" or "Dr" must end the name; a capital must begin it, or the number says enough.
 fn is_street_word(page: &Page<'_>, at: usize) -> bool {
     page.at(at).is_some_and(|t| {
-        matches!(t.shape, Shape::Title | Shape::Upper)
-            || page.is_one_of(
-                at,
-                &[
-                    "street",
-                    "avenue",
-                    "road",
-                    "boulevard",
-                    "lane",
-                    "drive",
-                    "court",
-                ],
-            )
+        matches!(t.shape, Shape::Title | Shape::Upper) || page.is_one_of(at, PLAIN_STREETS)
     })
 }
 
@@ -194,23 +210,8 @@ fn with_rest_of_address(page: &Page<'_>, end: usize) -> usize {
 /// "Address: …", "Localidad/ Provincia: Madrid": the rest of the line, up to the next label.
 pub(super) fn after_label(page: &Page<'_>, colon: usize) -> Option<Span> {
     let label = colon.checked_sub(1)?;
-    let labels = [
-        "address",
-        "domicilio",
-        "dirección",
-        "direccion",
-        "localidad",
-        "provincia",
-        "residence",
-        "birthplace",
-        "town",
-        "city",
-        "municipio",
-        "población",
-        "poblacion",
-    ];
     // An address on the net has its own kind; so has that of a network card.
-    if !page.is_one_of(label, &labels)
+    if !page.is_one_of(label, ADDRESS_LABELS)
         || page.is_one_of(
             label.wrapping_sub(1),
             &["mail", "email", "e-mail", "ip", "mac", "web"],
