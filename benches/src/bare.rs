@@ -74,11 +74,11 @@ pub(crate) struct Lines {
 impl Lines {
     /// Opens the database of the trail in this folder.
     pub(crate) fn open(trail: &Path) -> anyhow::Result<Self> {
-        let path = trail.join("db");
-        // All of them: opening some for reading only crashes the database.
-        let families =
-            DB::list_cf(&Options::default(), &path).context("listing a trail's families")?;
-        let db = DB::open_cf_for_read_only(&Options::default(), &path, families, false);
+        let mut options = Options::default();
+        // The trail's manifest lists its logs. Opened without this, RocksDB wants to strike them out, even
+        // where it may not write, and crashes.
+        options.set_track_and_verify_wals_in_manifest(true);
+        let db = DB::open_cf_for_read_only(&options, trail.join("db"), ["records"], false);
         Ok(Self {
             db: db.context("opening a trail's database")?,
         })

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) struct Options {
     only: Vec<String>,
     quick: bool,
+    clients: Option<u32>,
+    seconds: Option<u64>,
 }
 
 impl Options {
@@ -16,13 +18,15 @@ impl Options {
     ) -> Result<Self, String> {
         let usage = || {
             format!(
-                "usage: almoner-bench [--quick] [--only {}]…",
+                "usage: almoner-bench [--quick] [--only {}]… [--clients N] [--seconds N]",
                 parts.join("|")
             )
         };
         let mut options = Self {
             only: Vec::new(),
             quick: false,
+            clients: None,
+            seconds: None,
         };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -31,6 +35,8 @@ impl Options {
                     Some(name) if parts.contains(&name.as_str()) => options.only.push(name),
                     _ => return Err(usage()),
                 },
+                "--clients" => options.clients = Some(number(arguments.next()).ok_or_else(usage)?),
+                "--seconds" => options.seconds = Some(number(arguments.next()).ok_or_else(usage)?),
                 _ => return Err(usage()),
             }
         }
@@ -47,15 +53,25 @@ impl Options {
         if self.quick { 1 } else { 3 }
     }
 
-    /// One turn.
+    /// One turn. Sixty-four logins take a second of a busy machine, and are part of it.
     pub(crate) fn turn(&self) -> Duration {
-        Duration::from_secs(if self.quick { 1 } else { 2 })
+        let usual = if self.quick { 2 } else { 4 };
+        Duration::from_secs(self.seconds.unwrap_or(usual))
+    }
+
+    /// Whether reads by so many clients are to be measured.
+    pub(crate) fn wants_clients(&self, clients: u32) -> bool {
+        self.clients.is_none_or(|only| only == clients)
     }
 
     /// Calls that are timed one by one.
     pub(crate) fn calls(&self) -> usize {
         if self.quick { 2_000 } else { 20_000 }
     }
+}
+
+fn number<T: std::str::FromStr>(argument: Option<String>) -> Option<T> {
+    argument?.parse().ok()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use almoner_ledger::record::field;
 use almoner_ledger::{BodyRef, Draft, Prepared, RECORD_BYTES_MAX, canonical};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::append::{Body, Entry};
 use crate::error::AuditError;
@@ -71,35 +71,20 @@ fn refer(body: &Body) -> BodyRef {
 /// Takes the field that takes most room out of the draft. A string goes as it is, anything else as JSON.
 fn move_longest(draft: &mut Draft, index: usize) -> Option<Body> {
     let movable = draft
-        .fields
-        .iter()
-        .filter(|(name, _)| !STAYING.contains(&name.as_str()));
-    let (_, name) = movable
-        .map(|(name, value)| (written_len(value), name))
-        .filter(|(len, _)| *len >= FIELD_BYTES_MIN)
-        .max()?;
-    let name = name.clone();
-    let slot = draft.fields.get_mut(&name)?;
-    let (media, bytes) = match std::mem::replace(slot, json!({ "body": index })) {
-        Value::String(text) => ("text/plain; charset=utf-8", text.into_bytes()),
-        other => ("application/json", written(&other)),
+        .fields()
+        .filter(|(name, value)| !STAYING.contains(name) && value.len() >= FIELD_BYTES_MIN);
+    let (name, value) = movable.max_by_key(|(_, value)| value.len())?;
+    let name = name.to_owned();
+    let (media, bytes) = match canonical::string(value) {
+        Some(text) => ("text/plain; charset=utf-8", text.into_owned().into_bytes()),
+        None => ("application/json", value.to_owned()),
     };
+    draft.set(&name, json!({ "body": index }));
     Some(Body {
         name: format!("field:{name}"),
         media: media.to_owned(),
         bytes: bytes.into(),
     })
-}
-
-fn written_len(value: &Value) -> usize {
-    written(value).len()
-}
-
-fn written(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    // The draft was prepared a moment ago, so every value of it can be written.
-    let _ = canonical::write(value, 1, &mut out);
-    out
 }
 
 #[cfg(test)]
@@ -111,6 +96,7 @@ mod tests {
     )]
     use super::*;
     use almoner_ledger::{DraftError, Head, Kind, Timestamp, seal};
+    use serde_json::Value;
 
     fn draft() -> Draft {
         Draft::new(Kind::Intent, Timestamp::from_micros(0))

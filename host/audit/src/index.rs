@@ -227,12 +227,23 @@ impl Follower {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("audit-index".to_owned())
-            .spawn(move || index.follow(&store, &queue.durable, &stopped))?;
+            .spawn(move || {
+                step_back();
+                index.follow(&store, &queue.durable, &stopped);
+            })?;
         Ok(Follower {
             stop,
             thread: Some(thread),
         })
     }
+}
+
+/// The index takes the processor when nobody else wants it: under load it may lag, and searches scan what it
+/// does not cover, rather than that records wait for it.
+fn step_back() {
+    // Elsewhere than on Linux this would be about the whole process. A system that refuses changes nothing.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 impl Drop for Follower {

@@ -12,6 +12,7 @@ mod error;
 mod export;
 mod fit;
 mod folder;
+mod herald;
 mod index;
 mod interrupted;
 mod offline;

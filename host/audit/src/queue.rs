@@ -312,6 +312,11 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// Whether records wait to be written.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.lock().pending.is_empty()
+    }
+
     /// The writer's wait: until there is something to do, or for so long at most.
     pub(crate) fn wait(&self, at_most: Duration) -> MutexGuard<'_, Chain> {
         let chain = self.lock();

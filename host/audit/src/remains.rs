@@ -151,7 +151,7 @@ impl Remains {
             Ordering::Relaxed,
         );
         let queue = Arc::new(queue);
-        let writer = Writer {
+        let mut writer = Writer {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
             key,
@@ -162,6 +162,8 @@ impl Remains {
             on_sync: options.on_sync.clone(),
             durable: head.seq.map(|_| (head, tree)),
             anchored: None,
+            herald: None,
+            looked: None,
             signed,
         };
         writer.look_at_disk();

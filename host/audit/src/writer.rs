@@ -14,14 +14,16 @@ use almoner_ledger::{Checkpoint, Head, SigningKey};
 use rocksdb::WriteBatch;
 
 use crate::anchor::{ANCHOR_EVERY, AnchorFile};
-use crate::append::Durable;
 use crate::error::AuditError;
+use crate::herald::{self, Herald};
 use crate::open::OnSync;
 use crate::queue::{OpenChange, Queue, SignRequest, Waiting};
 use crate::store::{self, BODIES, CHECKPOINTS, META, OPEN, RECORDS, Store};
 
 /// An idle writer looks at the disk this often.
 const IDLE: Duration = Duration::from_secs(1);
+/// A busy one this often. The fastest disk worth using takes 200 MB meanwhile, less than is kept in reserve.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Of the checkpoints signed within this time only the last is kept: it covers the others. A year of
 /// constant traffic leaves 15 MB of them.
 const CHECKPOINT_KEPT_EVERY: Duration = Duration::from_secs(600);
@@ -39,6 +41,9 @@ pub(crate) struct Writer {
     /// The last durable record, and the tree over all durable ones.
     pub(crate) durable: Option<(Head, Frontier)>,
     pub(crate) anchored: Option<(Instant, Head)>,
+    pub(crate) herald: Option<Herald>,
+    /// When the disk was last asked how much is free.
+    pub(crate) looked: Option<Instant>,
     pub(crate) signed: Option<Signed>,
 }
 
@@ -56,6 +61,8 @@ impl Writer {
     pub(crate) fn run(mut self) {
         // If anything in here panics, those who wait must not wait for ever.
         let guard = PoisonOnPanic(Arc::clone(&self.queue));
+        // Without one the writer tells by itself, as it does while nobody waits for it.
+        self.herald = Herald::start().ok();
         if let Err(why) = self.serve() {
             tracing::error!(error = %why, "the audit store failed; nothing can be recorded any more");
             self.queue.poison(why);
@@ -112,17 +119,10 @@ impl Writer {
             return Err(why);
         }
         self.queue.set_durable(head);
-        for waiting in batch {
-            let durable = Durable {
-                seq: waiting.sealed.seq,
-                hash: waiting.sealed.hash,
-            };
-            if let Some(done) = waiting.done {
-                // Whoever went away has no use for the answer; the record stays.
-                let _ = done.send(Ok(durable));
-            }
+        match &self.herald {
+            Some(herald) if self.queue.is_waited_for() => herald.hand_over(batch),
+            _ => herald::tell(batch),
         }
-        self.look_at_disk();
         Ok(())
     }
 
@@ -194,7 +194,9 @@ impl Writer {
         if behind && (closing || rested) {
             self.write_anchor()?;
         }
-        self.look_at_disk();
+        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.look_at_disk();
+        }
         Ok(())
     }
 
@@ -252,7 +254,8 @@ impl Writer {
     }
 
     /// Refuses appends before the database runs out of space, and admits them again when there is some.
-    pub(crate) fn look_at_disk(&self) {
+    pub(crate) fn look_at_disk(&mut self) {
+        self.looked = Some(Instant::now());
         let free =
             rustix::fs::statvfs(&self.dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         // A disk that cannot be asked is treated as full: what cannot be known to fit is not accepted.

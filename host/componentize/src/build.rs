@@ -265,7 +265,8 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     if fs::read(path).is_ok_and(|present| present == bytes) {
         return Ok(false);
     }
-    let staged = path.with_extension("wasm.part");
+    // Of this process alone: two that build at once must not rename each other's file away.
+    let staged = path.with_extension(format!("{}.part", std::process::id()));
     fs::write(&staged, bytes).map_err(file_error("writing", &staged))?;
     fs::rename(&staged, path).map_err(file_error("writing", path))?;
     Ok(true)

@@ -5,6 +5,8 @@
 //! nothing else, in one pass and without building a tree, which is the same as parsing, writing again and
 //! requiring equality (a property test holds them to each other). Neither ever repairs what it reads.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Objects and arrays may lie this deep in each other, the record's own object included. Records are flat
@@ -27,6 +29,9 @@ pub enum CanonicalError {
     /// More nesting than [`DEPTH_MAX`].
     #[error("a record nests deeper than {DEPTH_MAX} levels")]
     Depth,
+    /// Members of an object that are not said in order, or twice.
+    #[error("the members of an object in a record must be said in the order of their keys")]
+    Order,
 }
 
 /// Where a text leaves the canonical form. The offset is in bytes from its start.
@@ -67,32 +72,42 @@ pub fn write(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), Canon
             }
             out.push(b']');
         }
-        Value::Object(members) => {
-            if depth >= DEPTH_MAX {
-                return Err(CanonicalError::Depth);
-            }
-            out.push(b'{');
-            for (place, (key, member)) in sorted(members).into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                write_key(key, out)?;
-                write(member, depth + 1, out)?;
-            }
-            out.push(b'}');
-        }
+        Value::Object(members) => write_object(members, depth, out)?,
     }
     Ok(())
 }
 
-/// The members in canonical order. The map may or may not keep insertion order, depending on how
-/// serde_json was built, so the order is never taken for granted.
-pub fn sorted(members: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
-    let mut pairs: Vec<_> = members.iter().collect();
-    if !pairs.is_sorted_by(|left, right| left.0 < right.0) {
-        pairs.sort_unstable_by(|left, right| left.0.cmp(right.0));
+/// The same for an object. The map may or may not keep insertion order, depending on how serde_json was
+/// built, so the order is never taken for granted.
+pub fn write_object(
+    members: &serde_json::Map<String, Value>,
+    depth: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), CanonicalError> {
+    if depth >= DEPTH_MAX {
+        return Err(CanonicalError::Depth);
     }
-    pairs
+    let write_members = |members: &mut dyn Iterator<Item = (&String, &Value)>,
+                         out: &mut Vec<u8>| {
+        for (place, (key, member)) in members.enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            write_key(key, out)?;
+            write(member, depth + 1, out)?;
+        }
+        Ok(())
+    };
+    out.push(b'{');
+    if members.keys().is_sorted() {
+        write_members(&mut members.iter(), out)?;
+    } else {
+        let mut pairs: Vec<_> = members.iter().collect();
+        pairs.sort_unstable_by(|left, right| left.0.cmp(right.0));
+        write_members(&mut pairs.into_iter(), out)?;
+    }
+    out.push(b'}');
+    Ok(())
 }
 
 /// Appends `"key":`.
@@ -182,6 +197,14 @@ pub fn plain_string(value: &[u8]) -> Option<&str> {
         return None;
     }
     std::str::from_utf8(inner).ok()
+}
+
+/// The text of a string in canonical form, quotes and escapes undone.
+pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
+    match plain_string(value) {
+        Some(plain) => Some(Cow::Borrowed(plain)),
+        None => serde_json::from_slice(value).ok().map(Cow::Owned),
+    }
 }
 
 struct Walker<'t> {

@@ -7,17 +7,21 @@
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
+pub mod draft;
 pub mod hash;
 pub mod origin;
 pub mod record;
+pub mod said;
 pub mod time;
 pub mod tree;
 pub mod verify;
 
 pub use chain::{Head, SealError, Sealed, seal};
 pub use checkpoint::{Checkpoint, SigningKey, VerifierKey};
+pub use draft::{Draft, DraftError};
 pub use hash::{Hash, Root};
 pub use origin::Origin;
-pub use record::{BodyRef, Draft, DraftError, Kind, Prepared, RECORD_BYTES_MAX};
+pub use record::{BodyRef, Kind, Prepared, RECORD_BYTES_MAX};
+pub use said::Said;
 pub use time::Timestamp;
 pub use verify::{Break, BreakCode, Examined, Report, Verdict, Verifier};

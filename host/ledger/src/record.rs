@@ -1,16 +1,13 @@
 //! What a record is made of, before it takes its place in the chain.
 //!
-//! A [`Draft`] is what somebody wants to say; a [`Prepared`] is the same, written out as canonical JSON with
-//! four gaps that only the chain can fill (`n`, `origin`, `prev`, `seq`). All the work that does not depend
-//! on the record before is done here, outside the lock that orders the chain. Records never hold values
-//! that were masked away; keeping them out is the caller's part, this module does not look for them.
+//! Its members' names, the kinds of record, the references to bodies, and a [`Prepared`]: a record written out
+//! as canonical JSON with four gaps that only the chain can fill (`n`, `origin`, `prev`, `seq`). Records never
+//! hold values that were masked away; keeping them out is the caller's part, nothing here looks for them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::canonical::{self, CanonicalError};
 use crate::hash::Hash;
-use crate::time::Timestamp;
 
 /// The version that every record carries as `v`. A reader refuses others rather than guess.
 pub const FORMAT: u64 = 1;
@@ -139,62 +136,6 @@ impl Kind {
     }
 }
 
-/// What somebody wants recorded. The chain adds place, predecessor and origin.
-#[derive(Clone)]
-pub struct Draft {
-    /// What kind of thing happened.
-    pub kind: Kind,
-    /// When, by the gateway's clock.
-    pub time: Timestamp,
-    /// What the record says. Top-level names are lower-case words; values as [`canonical`] allows.
-    pub fields: Map<String, Value>,
-}
-
-impl Draft {
-    /// A draft that says nothing yet.
-    pub fn new(kind: Kind, time: Timestamp) -> Draft {
-        Draft {
-            kind,
-            time,
-            fields: Map::new(),
-        }
-    }
-
-    /// The same draft with one more field.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Draft {
-        self.fields.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// A field that is a string.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).and_then(Value::as_str)
-    }
-
-    /// Writes the draft out, with gaps for what the chain fills in. `session` is given if and only if the
-    /// record will be numbered within a session.
-    pub fn prepare(
-        &self,
-        session: Option<&str>,
-        bodies: &[BodyRef],
-    ) -> Result<Prepared, DraftError> {
-        prepare(self, session, bodies)
-    }
-}
-
-impl std::fmt::Debug for Draft {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Names only: fields may hold what a caller asked for.
-        let names: Vec<_> = self.fields.keys().collect();
-        f.debug_struct("Draft")
-            .field("kind", &self.kind)
-            .field("time", &self.time)
-            .field("fields", &names)
-            .finish()
-    }
-}
-
 /// How a record refers to bytes that are stored beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodyRef {
@@ -222,7 +163,7 @@ impl BodyRef {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
         out.extend_from_slice(b"{\"enc\":");
         canonical::write_string(&self.enc, out);
         out.extend_from_slice(b",\"hash\":\"");
@@ -236,27 +177,6 @@ impl BodyRef {
         out.push(b'}');
         Ok(())
     }
-}
-
-/// Why a draft cannot become a record. Names fields, never values.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DraftError {
-    /// A field's name is reserved or malformed.
-    #[error(
-        "the field name {0:?} is reserved, or is not a lower-case word of letters, digits and underscores"
-    )]
-    Name(String),
-    /// A field's value has no canonical form.
-    #[error("the field {name:?} cannot be recorded: {error}")]
-    Value {
-        /// The field.
-        name: String,
-        /// Why.
-        error: CanonicalError,
-    },
-    /// Too many bodies, or two of one name.
-    #[error("a record refers to at most {BODIES_MAX} bodies, each with a name of its own")]
-    Bodies,
 }
 
 /// A draft written out, ready to be sealed.
@@ -287,139 +207,5 @@ impl std::fmt::Debug for Prepared {
         f.debug_struct("Prepared")
             .field("bytes", &self.text.len())
             .finish()
-    }
-}
-
-fn prepare(
-    draft: &Draft,
-    session: Option<&str>,
-    bodies: &[BodyRef],
-) -> Result<Prepared, DraftError> {
-    check_names(draft, bodies)?;
-    let mut line = Line {
-        text: Vec::with_capacity(1024),
-        gaps: [0; 4],
-    };
-    line.text.push(b'{');
-    // The reserved names in canonical order; the draft's own fields are merged in between.
-    let mut fields = canonical::sorted(&draft.fields).into_iter().peekable();
-    for reserved in RESERVED {
-        while let Some((name, value)) = fields.next_if(|(name, _)| name.as_str() < reserved) {
-            line.field(name, value)?;
-        }
-        match reserved {
-            "bodies" if !bodies.is_empty() => line.bodies(bodies)?,
-            "kind" => line.string("kind", draft.kind.as_str()),
-            "n" => line.gap(0, if session.is_some() { "\"n\":" } else { "" }),
-            "origin" => line.gap(1, "\"origin\":\""),
-            "prev" => line.gap(2, "\"prev\":\""),
-            "seq" => line.gap(3, "\"seq\":"),
-            "session" => {
-                if let Some(session) = session {
-                    line.string("session", session);
-                }
-            }
-            "time" => {
-                line.comma();
-                line.text.extend_from_slice(b"\"time\":\"");
-                line.text.extend_from_slice(&draft.time.text());
-                line.text.push(b'"');
-            }
-            "v" => {
-                line.comma();
-                line.text.extend_from_slice(b"\"v\":1");
-            }
-            _ => {}
-        }
-    }
-    for (name, value) in fields {
-        line.field(name, value)?;
-    }
-    line.text.push(b'}');
-    Ok(Prepared {
-        text: line.text,
-        gaps: line.gaps,
-        in_session: session.is_some(),
-    })
-}
-
-fn check_names(draft: &Draft, bodies: &[BodyRef]) -> Result<(), DraftError> {
-    for name in draft.fields.keys() {
-        let word = name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-        if !word || RESERVED.contains(&name.as_str()) {
-            return Err(DraftError::Name(name.chars().take(64).collect()));
-        }
-    }
-    let twice = bodies.iter().enumerate().any(|(at, body)| {
-        bodies
-            .iter()
-            .skip(at + 1)
-            .any(|other| other.name == body.name)
-    });
-    if bodies.len() > BODIES_MAX || twice {
-        return Err(DraftError::Bodies);
-    }
-    Ok(())
-}
-
-/// The text so far. After a gap comes either the closing quote of the gap's string or a comma.
-struct Line {
-    text: Vec<u8>,
-    gaps: [usize; 4],
-}
-
-impl Line {
-    fn comma(&mut self) {
-        if self.text.len() > 1 {
-            self.text.push(b',');
-        }
-    }
-
-    fn string(&mut self, name: &str, value: &str) {
-        self.comma();
-        self.text.push(b'"');
-        self.text.extend_from_slice(name.as_bytes());
-        self.text.extend_from_slice(b"\":");
-        canonical::write_string(value, &mut self.text);
-    }
-
-    fn field(&mut self, name: &str, value: &Value) -> Result<(), DraftError> {
-        self.comma();
-        let failed = |error| DraftError::Value {
-            name: name.to_owned(),
-            error,
-        };
-        canonical::write_key(name, &mut self.text).map_err(failed)?;
-        canonical::write(value, 1, &mut self.text).map_err(failed)
-    }
-
-    fn bodies(&mut self, bodies: &[BodyRef]) -> Result<(), DraftError> {
-        self.comma();
-        self.text.extend_from_slice(b"\"bodies\":[");
-        for (place, body) in bodies.iter().enumerate() {
-            if place > 0 {
-                self.text.push(b',');
-            }
-            body.write(&mut self.text).map_err(|_| DraftError::Bodies)?;
-        }
-        self.text.push(b']');
-        Ok(())
-    }
-
-    /// Opens a gap after `before`. An empty `before` is a gap that nothing will fill.
-    fn gap(&mut self, which: usize, before: &str) {
-        if !before.is_empty() {
-            self.comma();
-            self.text.extend_from_slice(before.as_bytes());
-        }
-        if let Some(gap) = self.gaps.get_mut(which) {
-            *gap = self.text.len();
-        }
-        if before.ends_with('"') && before.len() > 1 && before.ends_with(":\"") {
-            self.text.push(b'"');
-        }
     }
 }

@@ -112,7 +112,7 @@ fn fields_may_not_take_the_formats_own_names() {
         assert!(matches!(refused, Err(DraftError::Name(_))), "{name}");
     }
     let refused = Draft::new(Kind::Admin, time)
-        .with("x", 0.5)
+        .with("x", serde_json::json!(0.5))
         .prepare(None, &[])
         .unwrap_err();
     assert!(!refused.to_string().contains("0.5"));

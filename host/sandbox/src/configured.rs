@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::approval::ApprovalPlugin;
+use crate::busy::Busy;
 use crate::component::PolicyExports;
 use crate::detector::DetectorPlugin;
 use crate::digest::Digest;
@@ -207,20 +208,32 @@ impl Bound {
         F: FnOnce(Duration) -> Result<T, Failure> + Send + 'static,
     {
         let (gate, deadline) = (&self.plugin().gate, self.limits().deadline);
-        if gate.inline(input_bytes) {
+        let inline = gate.inline(input_bytes);
+        if inline {
             match here(SLICE.min(deadline)) {
-                Err(Failure::Deadline) => gate.overran(),
+                Err(Failure::Deadline) => {}
                 answer => return answer,
             }
         }
         let call = there();
         let timed = move |time| {
-            let start = Instant::now();
-            (call(time), start.elapsed())
+            let busy = Busy::begin();
+            (call(time), busy.spent())
         };
-        let (answer, took) = self.host().0.threads.run(gate, deadline, timed).await?;
-        gate.took(took);
-        answer
+        let ran = self.host().0.threads.run(gate, deadline, timed).await;
+        // The second run is the same as the first, and says whose fault it was that the first overran. One that
+        // found no place says nothing.
+        let busy = match &ran {
+            Ok((_, busy)) => Some(*busy),
+            Err(Failure::Deadline) => Some(Duration::MAX),
+            Err(_) => None,
+        };
+        match busy {
+            Some(busy) if inline => gate.overran(busy),
+            Some(busy) => gate.took(busy),
+            None => {}
+        }
+        ran?.0
     }
 
     /// Runs a call on the threads whatever the plugin's record, and leaves the record alone: for calls that

@@ -3,8 +3,9 @@
 //! A call runs on its caller's thread as long as the plugin's calls are short: a hop to another thread costs
 //! as much as the call. There it is given a slice of [`SLICE`]; a call that overruns it is ended, and run
 //! again on the dedicated threads with its whole deadline. That is sound because calls are pure: no clock,
-//! no random numbers, a fresh or stateless instance, so that the second run is the same. From then on the
-//! plugin's calls go to the threads, until enough of them in a row were quick.
+//! no random numbers, a fresh or stateless instance, so that the second run is the same. If it used its slice
+//! up, rather than lie idle on a busy machine, the plugin's calls go to the threads from then on, until enough
+//! of them in a row were quick.
 //!
 //! On the threads a plugin has fewer places than there are threads, so that one that spins leaves room
 //! for the others.
@@ -55,8 +56,11 @@ impl Gate {
         input_bytes <= INLINE_BYTES_MAX && self.wanted.load(Ordering::Relaxed) == 0
     }
 
-    /// A call overran its slice.
-    pub(crate) fn overran(&self) {
+    /// A call overran its slice, having kept its thread busy for so long.
+    pub(crate) fn overran(&self, busy: Duration) {
+        if busy <= QUICK {
+            return;
+        }
         let wanted = self.next_wanted.load(Ordering::Relaxed);
         self.wanted.store(wanted, Ordering::Relaxed);
         self.next_wanted.store(
@@ -65,7 +69,7 @@ impl Gate {
         );
     }
 
-    /// A call on the threads took so long.
+    /// A call on the threads kept its thread busy for so long.
     pub(crate) fn took(&self, time: Duration) {
         let wanted = self.wanted.load(Ordering::Relaxed);
         if wanted == 0 {
@@ -113,7 +117,7 @@ mod tests {
     fn a_plugin_that_overran_comes_back_after_enough_quick_calls() {
         let gate = Gate::new(8);
         assert!(gate.inline(10));
-        gate.overran();
+        gate.overran(SLICE);
         for _ in 0..QUICK_CALLS.0 - 1 {
             gate.took(Duration::from_micros(10));
         }
@@ -123,9 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_lay_idle_on_a_busy_machine_is_not_held_against_its_plugin() {
+        let gate = Gate::new(8);
+        gate.overran(QUICK);
+        assert!(gate.inline(10));
+    }
+
+    #[test]
     fn a_slow_call_starts_the_count_again() {
         let gate = Gate::new(8);
-        gate.overran();
+        gate.overran(SLICE);
         for _ in 0..QUICK_CALLS.0 - 1 {
             gate.took(Duration::from_micros(10));
         }

@@ -25,6 +25,7 @@
 
 mod approval;
 mod automaton;
+mod busy;
 mod cache;
 mod component;
 mod configured;

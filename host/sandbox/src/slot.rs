@@ -1,8 +1,7 @@
 //! A session's instance of one detector: warm between calls, gone after any failure, replaced when it is old
 //! or has grown.
 
-use std::time::Instant;
-
+use crate::busy::Busy;
 use crate::detector::{Answer, DetectorPlugin};
 use crate::failure::Failure;
 use crate::gate::SLICE;
@@ -43,8 +42,9 @@ impl Slot {
             && let Some((mut instance, slot)) = warm.take()
         {
             instance.begin(SLICE.min(deadline));
+            let busy = Busy::begin();
             match detector.ask(&mut instance, ctx, question) {
-                Err(Failure::Deadline) => gate.overran(),
+                Err(Failure::Deadline) => gate.overran(busy.spent()),
                 answer => {
                     if answer.is_ok() {
                         self.keep(instance, Some(slot), detector);
@@ -59,7 +59,7 @@ impl Slot {
         );
         let (ctx, question, there) = (ctx.clone(), question.to_owned(), detector.clone());
         let call = move |time| {
-            let start = Instant::now();
+            let busy = Busy::begin();
             let (mut instance, kept) = match warm {
                 Some((mut instance, kept)) => {
                     instance.begin(time);
@@ -68,7 +68,7 @@ impl Slot {
                 None => (there.bound.fresh(time)?, None),
             };
             let answer = there.ask(&mut instance, &ctx, &question.as_question())?;
-            Ok((answer, instance, kept, start.elapsed()))
+            Ok((answer, instance, kept, busy.spent()))
         };
         let (answer, instance, kept, took) = host.0.threads.run(gate, deadline, call).await??;
         if was_warm {

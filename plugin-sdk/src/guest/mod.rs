@@ -2,6 +2,7 @@
 //!
 //! Exists only for the target that plugins run on. Nothing here decides anything; it converts and forwards.
 
+mod arena;
 pub mod bindings;
 mod component;
 mod convert;

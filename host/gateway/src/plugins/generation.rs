@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::builtin::builtin_component;
+use super::named::NamedFields;
 use super::word_sets::{self, SetInfo};
 use crate::config::policy::{Place, PluginSource, PluginUse, PolicySet, Rule};
 use crate::config::problem::{Problem, shown};
@@ -52,6 +53,8 @@ pub struct RuleRuntime {
     pub approvals: Vec<(String, ApprovalPlugin)>,
     /// All detectors of the rule as one.
     pub detectors: Option<DetectorSet>,
+    /// What they say of names.
+    pub named: NamedFields,
 }
 
 /// A plugin as status and records show it.
@@ -364,6 +367,7 @@ impl Builder {
             guards,
             approvals,
             detectors,
+            named: NamedFields::default(),
         })
     }
 }
@@ -399,11 +403,8 @@ impl Generation {
     }
 
     /// The plugins a rule consults, by name and digest, for records.
-    pub fn plugins_of(&self, rule: &str) -> Value {
-        self.plugins_by_rule
-            .get(rule)
-            .cloned()
-            .unwrap_or(Value::Null)
+    pub fn plugins_of(&self, rule: &str) -> Option<&Value> {
+        self.plugins_by_rule.get(rule)
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod builtin;
 mod generation;
+mod named;
 mod pseudonym_keys;
 mod word_sets;
 
 pub use builtin::{BUILTIN_NAMES, builtin_component};
 pub use generation::{BuildError, Builder, Generation, PluginInfo, RuleRuntime, limits};
+pub use named::{Named, NamedFields};
 pub use pseudonym_keys::{KeyAbout, KeyFile, KeyFileError};
 pub use word_sets::{SetInfo, read_words};

@@ -87,6 +87,19 @@ pub struct Masking {
     pub(super) treatments: Treatments,
 }
 
+impl Masking {
+    /// Of what has no columns. A cell in it would be one that no description covers.
+    fn of_nothing(standing: &Standing) -> Self {
+        Self {
+            columns: Vec::new(),
+            fields: Arc::default(),
+            generation: standing.generation(),
+            confidence_min: standing.runtime().rule.confidence_min,
+            treatments: Treatments(Arc::default()),
+        }
+    }
+}
+
 /// Which treatment a kind gets, for the groups of one caller.
 #[derive(Clone, Debug)]
 pub(super) struct Treatments(Arc<[(TreatmentChoice, bool)]>);
@@ -143,6 +156,9 @@ pub(super) async fn decide(
     facts: &[ColumnFacts],
 ) -> (Masking, DetectorCalls) {
     let mut calls = DetectorCalls::default();
+    if facts.is_empty() {
+        return (Masking::of_nothing(standing), calls);
+    }
     let treatments = Treatments::new(&standing.generation.set.treatments, groups);
     let fields: Arc<[Field]> = facts.iter().map(|column| column.field.clone()).collect();
     let runtime = standing.runtime();
@@ -152,16 +168,19 @@ pub(super) async fn decide(
             .iter()
             .any(|column| column.provenance == Provenance::Proven);
     if searches && let Some(detectors) = &runtime.detectors {
-        let outcome = detectors.classify(resource, protocol, &fields).await;
+        let said = runtime
+            .named
+            .classify(detectors, resource, protocol, &fields)
+            .await;
         calls = DetectorCalls {
-            calls: outcome.calls,
-            failures: outcome.failures,
+            calls: said.calls,
+            failures: said.failures,
         };
-        for finding in outcome.findings {
+        for finding in said.findings.iter() {
             if finding.confidence >= runtime.rule.confidence_min
                 && let Some(slot) = named.get_mut(finding.field as usize)
             {
-                slot.get_or_insert(finding.kind);
+                slot.get_or_insert_with(|| Arc::clone(&finding.kind));
             }
         }
     }

@@ -2,12 +2,14 @@
 //! appears in no field of this file.
 
 use almoner_audit::now;
+use almoner_ledger::canonical::CanonicalError;
 use almoner_ledger::record::field;
-use almoner_ledger::{Draft, Kind};
-use serde_json::{Map, Value, json};
+use almoner_ledger::said::{self, Members};
+use almoner_ledger::{Draft, Kind, Said};
+use serde_json::{Value, json};
 
 use super::approve::Approved;
-use super::exchange::{Effect, Exchange, Session};
+use super::exchange::{Action, Effect, Exchange, Session};
 use super::failed::Failed;
 use super::mask::Counts;
 use super::verdict::Denial;
@@ -58,7 +60,7 @@ pub(super) fn exchange(
         .with(field::VERDICT, verdict)
         .with("generation", generation.number)
         .with("policy", generation.digest.as_str())
-        .with("actions", actions(exchange))
+        .with("actions", Actions(&exchange.actions))
         .with(
             "effect",
             match exchange.effect() {
@@ -141,36 +143,49 @@ pub(super) fn with_failed(draft: Draft, failed: &Failed) -> Draft {
 }
 
 /// Findings by kind.
-pub(super) fn findings(counts: &Counts) -> Map<String, Value> {
-    counts
-        .iter()
-        .map(|(kind, count)| (kind.to_string(), Value::from(*count)))
-        .collect()
+pub(super) struct Findings<'a>(pub(super) &'a Counts);
+
+impl Said for Findings<'_> {
+    fn say(&self, depth: usize, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+        let members = Members::open(depth, out)?;
+        let said = self
+            .0
+            .iter()
+            .try_fold(members, |members, (kind, count)| members.with(kind, *count))?;
+        said.close();
+        Ok(())
+    }
 }
 
-fn actions(exchange: &Exchange) -> Value {
-    exchange
-        .actions
-        .iter()
-        .take(ACTIONS_LISTED_MAX)
-        .map(|action| {
-            let mut listed = Map::new();
-            listed.insert("verb".to_owned(), action.operation.verb.clone().into());
-            listed.insert(
-                "targets".to_owned(),
-                action.operation.targets.clone().into(),
-            );
-            listed.insert("request".to_owned(), (*action.shown).into());
-            if action.parameters > 0 {
-                listed.insert("parameters".to_owned(), (action.parameters as u64).into());
-            }
-            if let Some(opaque) = &action.opaque {
-                listed.insert("opaque".to_owned(), opaque.as_str().into());
-            }
-            listed.insert("facts".to_owned(), (*action.facts).clone());
-            Value::Object(listed)
-        })
-        .collect()
+/// What was asked, as far as a record lists it.
+struct Actions<'a>(&'a [Action]);
+
+impl Said for Actions<'_> {
+    fn say(&self, depth: usize, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+        said::list(
+            self.0.iter().take(ACTIONS_LISTED_MAX).map(Listed),
+            depth,
+            out,
+        )
+    }
+}
+
+struct Listed<'a>(&'a Action);
+
+impl Said for Listed<'_> {
+    fn say(&self, depth: usize, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+        let action = self.0;
+        let bound = (action.parameters > 0).then_some(action.parameters as u64);
+        Members::open(depth, out)?
+            .with("facts", &action.facts)?
+            .maybe("opaque", action.opaque.as_deref())?
+            .maybe("parameters", bound)?
+            .with("request", &action.shown)?
+            .with("targets", &action.operation.targets)?
+            .with("verb", &action.operation.verb)?
+            .close();
+        Ok(())
+    }
 }
 
 /// Lower-case hexadecimal.

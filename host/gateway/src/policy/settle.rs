@@ -285,7 +285,7 @@ impl InFlight {
             .with("outcome", outcome)
             .with("rows", self.rows)
             .with("bytes", self.bytes)
-            .with("findings", record::findings(&self.findings))
+            .with("findings", record::Findings(&self.findings))
             .with(
                 "duration_us",
                 u64::try_from(self.ticket.admitted.elapsed().as_micros()).unwrap_or(u64::MAX >> 12),

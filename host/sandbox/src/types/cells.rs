@@ -13,7 +13,7 @@ use wasmtime::component::{ComponentType, Lower};
 use super::Direction;
 
 /// A column, a JSON path, a header, a form field.
-#[derive(Clone, Debug, PartialEq, Eq, Default, ComponentType, Lower)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, ComponentType, Lower)]
 #[component(record)]
 pub struct Field {
     /// Table, resource type, tool.

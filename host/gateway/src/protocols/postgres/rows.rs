@@ -81,6 +81,11 @@ impl Rows {
         }
     }
 
+    /// No rows yet, of the same columns.
+    pub(super) fn following(&self) -> Self {
+        Self::new(Arc::clone(&self.types), Arc::clone(&self.typing))
+    }
+
     /// Takes a row. `false` if it has not the columns that were described: then nothing of it may pass.
     #[must_use]
     pub(super) fn push(&mut self, row: DataRow, message: Bytes) -> bool {

@@ -36,8 +36,10 @@ const OWED_MAX: usize = 4_096;
 const HELD_INPUT_BYTES_MAX: usize = 64 << 10;
 /// Rows that trickle in are put on record and released after so long.
 const TRICKLE: Duration = Duration::from_millis(20);
-/// One read.
+/// Room that is made for reading, and the least there is for one read. Room is shared with the messages that
+/// were read into it, so making some means a new piece of memory.
 const READ_BYTES: usize = 32 << 10;
+const READ_BYTES_MIN: usize = 8 << 10;
 /// Writing the last words to a caller who may not read.
 const FAREWELL_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -402,14 +404,16 @@ impl Relay {
         // Nothing of what waits for people is lost by asking for it again.
         let waits = self.noted.held && (self.admitting.is_some() || self.rechecking.is_some());
         let mut draining = self.shared.draining.clone();
-        self.client_in.reserve(READ_BYTES);
-        self.upstream_in.reserve(READ_BYTES);
+        let wants_write = self.client.wants_write();
+        make_room(&mut self.client_in);
+        make_room(&mut self.upstream_in);
         let (mut records, ready) = self.client.split();
         let upstream_out = self.upstream.buffer();
         let (server_read, server) = server.split();
         let (caller_read, caller) = caller.split();
         let server_writes = server.has_work(upstream_out);
-        let caller_writes = caller.has_work(ready);
+        // What is ready may wait for the rest of its reply; what is written is flushed in any case.
+        let caller_writes = wants_write || (ready.is_empty() && caller.has_work(ready));
         let io = |_| Ending::Caller;
         let upstream_io = |_| Ending::Upstream;
         let event = tokio::select! {
@@ -524,6 +528,12 @@ impl Relay {
             let _ = caller.write.end(ready).await;
         };
         let _ = tokio::time::timeout(FAREWELL_WAIT_MAX, saying).await;
+    }
+}
+
+fn make_room(buffer: &mut BytesMut) {
+    if buffer.capacity() - buffer.len() < READ_BYTES_MIN {
+        buffer.reserve(READ_BYTES);
     }
 }
 

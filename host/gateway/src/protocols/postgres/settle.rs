@@ -370,7 +370,6 @@ impl Relay {
 
     /// Masks the rows that have come in, and puts them into the window.
     pub(super) async fn flush_rows(&mut self) {
-        let resource = self.session.resource.clone();
         let (pipeline, searcher) = (&self.pipeline, &mut self.searcher);
         let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
             return;
@@ -378,14 +377,10 @@ impl Relay {
         let Some(columns) = flight.columns.clone() else {
             return;
         };
-        let Some(rows) = flight.rows.take() else {
+        let Some(rows) = flight.rows.take_if(|rows| !rows.is_empty()) else {
             return;
         };
-        let typing = typing(resource, flight.inflight.standing());
-        flight.rows = Some(Rows::new(Arc::clone(&columns.types), typing));
-        if rows.is_empty() {
-            return;
-        }
+        flight.rows = Some(rows.following());
         flight.window_bytes += std::mem::take(&mut flight.rows_bytes);
         let masked = flight
             .inflight

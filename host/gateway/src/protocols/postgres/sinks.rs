@@ -88,6 +88,9 @@ impl UpstreamSink {
     }
 }
 
+/// Bytes that are worth a write of their own while more is about to be released.
+const WRITE_BYTES_MIN: usize = 8 << 10;
+
 /// Bytes for the caller, in order: what settles holds up what is behind it.
 #[derive(Default)]
 pub(super) struct ClientSink {
@@ -96,6 +99,8 @@ pub(super) struct ClientSink {
     ready: BytesMut,
     /// Since when something that was released waits to be written.
     releasing: Option<Timer>,
+    /// Something in `ready` speaks of a wait, and does not wait itself.
+    urgent: bool,
 }
 
 enum Outgoing {
@@ -118,6 +123,7 @@ impl ClientSink {
     /// A notice that must not wait for what settles: it speaks of the wait itself.
     pub(super) fn say_at_once(&mut self, words: OwnWords) {
         self.ready.extend_from_slice(&words.into_bytes());
+        self.urgent = true;
     }
 
     /// A window of a reply, released when its record is durable.
@@ -155,6 +161,14 @@ impl ClientSink {
 
     pub(super) fn is_settling(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// Whether to write what is ready. A few words ahead of a window that settles go out together with it:
+    /// that is a sync away, and a write of their own would cost the gateway and the caller a turn each.
+    pub(super) fn wants_write(&mut self) -> bool {
+        self.urgent &= self.has_ready();
+        self.has_ready()
+            && (self.urgent || !self.is_settling() || self.ready.remaining() >= WRITE_BYTES_MIN)
     }
 
     /// Bytes held for the caller, ready or not.
