@@ -80,8 +80,11 @@ fn assert_closed(world: &World, raw_sessions: usize) {
 
 const SENSITIVE: &str = "select family_name, ssn from patients /*meddle*/ order by 1";
 
+/// What is done to the server's first row.
+type Betrayal = fn(&Message) -> Meddling;
+
 /// What the server does when the first row is due, and what it is called.
-fn betrayals() -> Vec<(&'static str, fn(&Message) -> Meddling)> {
+fn betrayals() -> Vec<(&'static str, Betrayal)> {
     vec![
         ("a row with a cell too many", |row| {
             let mut body = row.body.clone();

@@ -45,6 +45,8 @@ fn a_full_disk_stops_everything_and_room_lets_it_go_on() {
     let mut setup = small().setup(postgres.port()).unwrap();
     setup.data = format!("reserve = \"{reserve} B\"\n");
     let mut gateway = Gateway::prepare(setup).unwrap();
+    // What the stage has put there already is made again.
+    let _ = std::fs::remove_dir_all(gateway.data_folder());
     symlink(disk.path(), gateway.data_folder()).unwrap();
     gateway.start_again().unwrap();
     let world = World {

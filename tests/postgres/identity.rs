@@ -49,7 +49,10 @@ fn a_session_ends_with_its_login() {
             sync(),
         ]
         .concat();
-        assert_eq!(kinds(&extended.ask(&[run.clone()]).unwrap()), "12DCZ");
+        assert_eq!(
+            kinds(&extended.ask(std::slice::from_ref(&run)).unwrap()),
+            "12DCZ"
+        );
         change_users(&world, from, to);
         ended(&mut simple, &query("select 1"));
         ended(&mut extended, &run);

@@ -53,7 +53,7 @@ fn a_denial_before_the_statement_fails_the_transaction_it_is_in() {
     assert_eq!(one(&mut raw, INSERT), ("CZ".into(), 'T'));
     assert_eq!(one(&mut raw, "savepoint s"), ("CZ".into(), 'T'));
     let update = query("update patients set ward = 'Annex' where patient_id = 1");
-    let answer = decided(&world, &mut raw, &[update.clone()], "deny");
+    let answer = decided(&world, &mut raw, std::slice::from_ref(&update), "deny");
     assert_eq!((kinds(&answer).as_str(), status(&answer)), ("EZ", 'E'));
     let aborted = raw.ask(&[query("select 1")]).unwrap();
     assert_eq!(

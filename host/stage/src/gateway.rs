@@ -112,7 +112,7 @@ impl Gateway {
         }
         write(
             &gateway.folder().join("users.toml"),
-            &users::file(&gateway.setup.users),
+            users::file(&gateway.setup.users),
             0o600,
         )?;
         if let Some(cache) = &gateway.setup.cache {

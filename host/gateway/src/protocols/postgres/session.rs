@@ -224,17 +224,13 @@ async fn connect(
     let upstream = match reached.await {
         Ok(upstream) => upstream,
         Err(error) => {
-            let words = unreachable_words(&session, &error);
-            let _ = stream.write_all(&words.into_bytes()).await;
-            let _ = stream.flush().await;
+            say_last(&mut stream, unreachable_words(&session, &error)).await;
             return Err("the upstream cannot be reached");
         }
     };
     if let Err(what) = check_parameters(&upstream) {
         tracing::error!(resource = %session.resource, what, "the upstream's settings are not understood; the session is refused");
-        let words = OwnWords::error(Severity::Fatal, "08004", what);
-        let _ = stream.write_all(&words.into_bytes()).await;
-        let _ = stream.flush().await;
+        say_last(&mut stream, OwnWords::error(Severity::Fatal, "08004", what)).await;
         return Err("the upstream's settings are not understood");
     }
     let Some(registered) = shared.cancels.register(wanted.long_key) else {
@@ -243,16 +239,8 @@ async fn connect(
     let Some(copied_name) = copied_name() else {
         return Err("no random numbers");
     };
-    let greeting = upstream
-        .parameters
-        .iter()
-        .map(|(name, value)| OwnWords::parameter_status(name.clone(), value.clone()))
-        .chain([
-            OwnWords::key(registered.pid, registered.key.clone()),
-            OwnWords::ready(TransactionStatus::Idle),
-        ]);
     let mut client = ClientSink::default();
-    client.say(OwnWords::join(greeting));
+    client.say(greeting(&upstream, &registered));
     let (notices, told) = Notices::new();
     let max = shared.limits.message_bytes_max;
     let relay = Box::new(Relay {
@@ -295,6 +283,24 @@ async fn connect(
         flush_at: None,
     });
     Ok((relay, Halves::of(stream), Halves::of(upstream.stream)))
+}
+
+/// What the server says of itself, and the key that is the gateway's.
+fn greeting(upstream: &Upstream, registered: &Registered) -> OwnWords {
+    let parameters = upstream
+        .parameters
+        .iter()
+        .map(|(name, value)| OwnWords::parameter_status(name.clone(), value.clone()));
+    OwnWords::join(parameters.chain([
+        OwnWords::key(registered.pid, registered.key.clone()),
+        OwnWords::ready(TransactionStatus::Idle),
+    ]))
+}
+
+/// To a caller whose session does not begin; they may have left already.
+async fn say_last(stream: &mut (impl AsyncWriteExt + Unpin), words: OwnWords) {
+    let _ = stream.write_all(&words.into_bytes()).await;
+    let _ = stream.flush().await;
 }
 
 fn unreachable_words(session: &Session, error: &UpstreamError) -> OwnWords {
