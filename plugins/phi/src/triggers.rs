@@ -135,7 +135,8 @@ fn cues() -> [String; 3] {
 fn streets() -> String {
     let before = any_case(listed(STREET_BEFORE, 0));
     let joints = street::STREET_JOINTS.join("|");
-    let streets = capitals(listed(STREET, 0));
+    // In any case: behind a house number the rule takes small letters.
+    let streets = any_case(listed(STREET, 0));
     let (lived, lived_in) = (
         any_case(city::LIVED.iter().copied()),
         any_case(city::LIVED_IN.iter().copied()),
@@ -212,16 +213,6 @@ fn title(word: &str) -> String {
 
 fn any_case<'w>(words: impl Iterator<Item = &'w str>) -> String {
     format!("(?i:{})", alternation(words))
-}
-
-/// Words with a capital, the rest in any case.
-fn capitals<'w>(words: impl Iterator<Item = &'w str>) -> String {
-    let word = |word: &str| {
-        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-        format!("{}(?i:{})", first.to_ascii_uppercase(), escaped(rest))
-    };
-    let words: Vec<String> = words.map(word).collect();
-    format!("(?:{})", words.join("|"))
 }
 
 fn alternation<'w>(words: impl Iterator<Item = &'w str>) -> String {
@@ -330,7 +321,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
+        // The same cases in every run, so that a change is judged by what it changes.
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(0),
+            ..ProptestConfig::with_cases(16_384)
+        })]
 
         #[test]
         fn a_cell_in_which_the_words_tell_something_comes_in(cell in cell()) {
