@@ -58,7 +58,7 @@ fn new(folder: &Path, name: &str, world: &str) -> PathBuf {
     );
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let plugin = folder.join(name);
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    let lock = Path::new("../Cargo.lock");
     std::fs::copy(lock, plugin.join("Cargo.lock")).unwrap();
     plugin
 }

@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the repository lies.
+/// Where the repository lies. Tests run in the folder of their package; a path fixed when they were
+/// compiled would be that of another clone with the same target folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    std::env::current_dir()
+        .unwrap()
         .parent()
         .unwrap()
         .to_owned()

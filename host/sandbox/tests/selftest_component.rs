@@ -9,7 +9,7 @@ use almoner_componentize::testing;
 /// `ALMONER_REGENERATE=1 cargo test -p almoner-sandbox --test selftest_component` writes it anew.
 #[test]
 fn the_committed_component_is_made_from_its_source() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("selftest");
+    let folder = Path::new("selftest");
     let source = fs::read_to_string(folder.join("hostile.wat")).unwrap();
     let made = testing::component(&source, "guard-plugin");
     let committed = folder.join("hostile.wasm");

@@ -13,7 +13,7 @@ use almoner_plugin_testkit::Kit;
 use serde_json::json;
 
 fn workspace() -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = PathBuf::from("../..");
     root.canonicalize().expect("the workspace is there")
 }
 

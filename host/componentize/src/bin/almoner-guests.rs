@@ -65,8 +65,10 @@ fn request(mut args: impl Iterator<Item = String>) -> Option<BuildRequest> {
     Some(request)
 }
 
-/// The workspace that this binary was built from.
+/// The workspace that cargo runs this binary from, or the folder one is in. Not the one it was compiled in:
+/// clones may share a target folder.
 fn workspace() -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(PathBuf::new, |package| PathBuf::from(package).join("../.."));
     root.canonicalize().unwrap_or(root)
 }

@@ -276,7 +276,7 @@ mod tests {
 
     /// A copy of the example with its users file in place.
     fn clinic() -> (tempfile::TempDir, Args) {
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/clinic");
+        let example = Path::new("../../examples/clinic");
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("policies")).unwrap();
         std::fs::create_dir(dir.path().join("secrets")).unwrap();

@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_documentation_are_accepted() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let docs = Path::new("../../docs/configuration.md");
         let docs = std::fs::read_to_string(docs).unwrap();
         let examples: Vec<&str> = docs
             .split("```toml\n")

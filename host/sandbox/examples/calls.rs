@@ -1,4 +1,4 @@
-//! Measures what calls cost on this machine: `cargo run -p almoner-sandbox --release --example measure [plugin.wasm ...]`.
+//! Measures what calls cost on this machine: `cargo run -p almoner-sandbox --release --example calls [plugin.wasm ...]`.
 //!
 //! Figures are medians over many calls. Without arguments it measures small components made on the spot;
 //! further arguments are components whose compile time, cached load and fresh calls are measured too.
