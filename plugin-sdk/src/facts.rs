@@ -100,6 +100,9 @@ pub struct Resolved {
     /// Whether the statement may change anything, functions considered; `None` where that was not said.
     #[serde(default)]
     pub may_write: Option<bool>,
+    /// Whether it stores what is masked where nothing would mask it.
+    #[serde(default)]
+    pub stores_masked: bool,
 }
 
 /// A relation and what is done to it.

@@ -21,6 +21,7 @@ mod cut;
 mod disk;
 mod handshake;
 mod identity;
+mod leaks;
 mod login;
 mod malformed;
 mod masking;

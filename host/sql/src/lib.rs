@@ -31,7 +31,7 @@ pub use mask::{MASKED_BYTES_MAX, masked_text, masked_text_within};
 pub use opaque::{OPAQUE_FUNCTIONS, OpaqueFunction, OpaqueReason};
 pub use sheet::{
     Access, ColumnUse, Columns, Copy, CopyDirection, CopyFormat, CopyHeader, Cursor, Explain,
-    FactSheet, Function, Limit, OutputClass, Prepared, Relation, RelationName, SCHEMA_NAME,
+    FactSheet, Fed, Function, Limit, OutputClass, Prepared, Relation, RelationName, SCHEMA_NAME,
     Statement, schema_json,
 };
 

@@ -46,6 +46,8 @@ pub enum OpaqueReason {
     ServerControl,
     /// Reads or writes large objects, which have no relation.
     LargeObject,
+    /// Keeps a computed value where it is read without naming a relation: settings, sequences, seeds.
+    Keeps,
     /// Runs a procedure, whose body is not in the text.
     Call,
     /// Runs a statement from another text: `EXECUTE`.
@@ -142,6 +144,10 @@ pub const OPAQUE_FUNCTIONS: &[OpaqueFunction] = &[
     entry("pg_log_backend_memory_contexts", OpaqueReason::ServerControl, "makes another session write to the log"),
     entry("binary_upgrade_*", OpaqueReason::ServerControl, "changes the catalog beneath it"),
 ];
+
+/// Functions that keep their arguments in the session or in a sequence. What they were given comes back without a word of
+/// where it came from (`SHOW`, `lastval`, `random`), so what they are given must be in the text, or a parameter.
+pub(crate) const KEEPING_FUNCTIONS: &[&str] = &["set_config", "setval", "setseed"];
 
 /// What a call of the function `name` is opaque for. The first entry that fits decides.
 pub(crate) fn function(name: &str) -> Option<OpaqueReason> {

@@ -88,6 +88,11 @@ fn class(value: &Tree) -> OutputClass {
     }
 }
 
+/// Whether a value is in the text, or the caller's parameter.
+pub(crate) fn is_own(value: &Tree) -> bool {
+    matches!(class(value), OutputClass::Constant | OutputClass::Parameter)
+}
+
 /// `count(*)` or `count(x)`, of the server's own catalog or unqualified, and no window.
 fn counts(call: &Tree) -> bool {
     let named = matches!(

@@ -10,7 +10,7 @@ mod relation;
 pub use details::{
     Copy, CopyDirection, CopyFormat, CopyHeader, Cursor, Explain, Limit, OutputClass, Prepared,
 };
-pub use relation::{Access, ColumnUse, Columns, Function, Relation, RelationName};
+pub use relation::{Access, ColumnUse, Columns, Fed, Function, Relation, RelationName};
 
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,13 @@ pub struct Statement {
     pub qualified_operators: bool,
     /// Columns, by what is done with them.
     pub columns: Columns,
+    /// Columns whose values may come to lie somewhere else: everything read, other than in conditions and in the outermost
+    /// `RETURNING` list, by a statement that stores (`insert`, `update`, `merge`, `select into`, `create table as`,
+    /// `alter table`). Empty for statements that store nothing.
+    pub fed: Vec<Fed>,
+    /// Whether a relation or a join is given column names of its own (`patients as p(a, b)`), so that a column's name does
+    /// not tell which column it is.
+    pub renames: bool,
     /// For `update` and `delete` (also inside `EXPLAIN` and `PREPARE`): whether a condition that depends on the row limits
     /// it. `where true`, `where 1=1` and `where x=1 or true` do not. `null` for other statements.
     pub has_where: Option<bool>,

@@ -89,6 +89,12 @@ fn statement(text: &str, raw: &RawStmt) -> Result<Statement, Unparseable> {
             predicate: found.predicate.into_items(),
             written: found.written.into_items(),
         },
+        fed: if found.stores {
+            found.fed.into_items()
+        } else {
+            Vec::new()
+        },
+        renames: found.renames,
         unfiltered_writes: found.unfiltered.into_items(),
     })
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::opaque;
 use crate::scope::{ROOT, ScopeId, Scopes};
 use crate::session;
-use crate::sheet::{ColumnUse, Function, Relation, RelationName};
+use crate::sheet::{ColumnUse, Fed, Function, Relation, RelationName};
 use crate::tree::{Tree, Value};
 use crate::unique::Unique;
 use crate::{OpaqueReason, Unparseable, filter, object};
@@ -29,6 +29,8 @@ pub(crate) struct Found {
     pub(crate) read: Unique<ColumnUse>,
     pub(crate) predicate: Unique<ColumnUse>,
     pub(crate) written: Unique<ColumnUse>,
+    /// What may end up in what a write stores.
+    pub(crate) fed: Unique<Fed>,
     pub(crate) unfiltered: Unique<RelationName>,
     pub(crate) effects: Unique<String>,
     pub(crate) opaque: BTreeSet<OpaqueReason>,
@@ -38,6 +40,10 @@ pub(crate) struct Found {
     pub(crate) writes: bool,
     /// A `SELECT INTO` or `CREATE TABLE AS` anywhere.
     pub(crate) into: bool,
+    /// Anything that stores values: all of the above but `DELETE`, and `ALTER TABLE`.
+    pub(crate) stores: bool,
+    /// A relation or a join is given names of its own for its columns.
+    pub(crate) renames: bool,
     pub(crate) parameters: u32,
     pub(crate) literals: u32,
 }
@@ -55,6 +61,9 @@ pub(crate) fn search(node: &Tree) -> Result<Found, Unparseable> {
             scope: ROOT,
             predicate: false,
             again: false,
+            nested: false,
+            returned: false,
+            computed: false,
         },
     );
     let found = walk.found;
@@ -66,6 +75,7 @@ pub(crate) fn search(node: &Tree) -> Result<Found, Unparseable> {
         || found.read.overflown()
         || found.predicate.overflown()
         || found.written.overflown()
+        || found.fed.overflown()
         || found.unfiltered.overflown()
         || found.effects.overflown();
     if overflown {
@@ -83,6 +93,12 @@ struct Place {
     predicate: bool,
     /// Seen before, and visited again for another use: constants are not counted twice.
     again: bool,
+    /// Inside a query or write already.
+    nested: bool,
+    /// In the `RETURNING` list of the outermost write: it goes to the caller, and is stored nowhere.
+    returned: bool,
+    /// Inside an expression: what comes out is not what was read.
+    computed: bool,
 }
 
 struct Walk {
@@ -121,9 +137,18 @@ impl Walk {
                 }
                 return;
             }
-            "IntoClause" => self.found.into = true,
+            "IntoClause" => {
+                self.found.into = true;
+                self.found.stores = true;
+            }
+            "AlterTableStmt" => self.found.stores = true,
             "CopyStmt" => self.copied(node),
-            "JoinExpr" => self.join(node),
+            "JoinExpr" => {
+                self.found.renames |= ["alias", "join_using_alias"]
+                    .into_iter()
+                    .any(|key| node.node(key).is_some());
+                self.join(node);
+            }
             "AExpr" => self.operator(node, "name"),
             "SubLink" => self.operator(node, "oper_name"),
             "SortBy" => self.operator(node, "use_op"),
@@ -142,8 +167,12 @@ impl Walk {
 
     /// One field of `parent`, with what the field's name says about its content.
     fn field(&mut self, parent: &Tree, key: &str, value: &Value, place: Place) {
-        let predicate = place.predicate || chooses_rows(parent.kind, key);
-        self.value(parent, key, value, Place { predicate, ..place });
+        let place = Place {
+            predicate: place.predicate || chooses_rows(parent.kind, key),
+            computed: place.computed || !passes_on(parent.kind),
+            ..place
+        };
+        self.value(parent, key, value, place);
     }
 
     fn value(&mut self, parent: &Tree, key: &str, value: &Value, place: Place) {
@@ -166,7 +195,9 @@ impl Walk {
     }
 
     fn call(&mut self, node: &Tree) {
-        self.function(&node.words("funcname"));
+        let words = node.words("funcname");
+        self.function(&words);
+        self.kept(node, words.last().copied().unwrap_or_default());
         if let Some(effect) = session::of_call(node) {
             self.found.effects.push(effect);
         }
@@ -182,6 +213,15 @@ impl Walk {
         self.found.functions.push(Function { schema, name });
     }
 
+    /// A function that keeps what it is given may be given only what the caller wrote.
+    fn kept(&mut self, node: &Tree, name: &str) {
+        if opaque::KEEPING_FUNCTIONS.contains(&name)
+            && !node.nodes("args").all(crate::outputs::is_own)
+        {
+            self.found.opaque.insert(OpaqueReason::Keeps);
+        }
+    }
+
     fn operator(&mut self, node: &Tree, key: &str) {
         self.found.qualified_operators |= node.list(key).len() > 1;
     }
@@ -194,6 +234,32 @@ impl Walk {
             self.found.unfiltered.push(crate::scope::range_name(target));
         }
     }
+}
+
+/// Whether a `kind` node hands on what stands in it as it is. All others are taken to compute something.
+fn passes_on(kind: &str) -> bool {
+    matches!(
+        kind,
+        "SelectStmt"
+            | "InsertStmt"
+            | "UpdateStmt"
+            | "DeleteStmt"
+            | "MergeStmt"
+            | "MergeWhenClause"
+            | "OnConflictClause"
+            | "ReturningClause"
+            | "ResTarget"
+            | "List"
+            | "WithClause"
+            | "CommonTableExpr"
+            | "JoinExpr"
+            | "RangeSubselect"
+            | "ExplainStmt"
+            | "PrepareStmt"
+            | "CreateTableAsStmt"
+            | "CopyStmt"
+            | "DeclareCursorStmt"
+    )
 }
 
 /// Whether what stands in field `key` of a `kind` node decides which rows there are, or in what order.

@@ -125,8 +125,11 @@ fn unlimited(statement: &Statement) -> bool {
     let statistic = !statement.outputs.is_empty()
         && (statement.outputs.iter())
             .all(|o| matches!(o.as_str(), "count" | "constant" | "parameter"));
+    // A cursor and a prepared statement return their rows later, when nobody asks for a limit any more.
+    let returns =
+        statement.returns_rows || matches!(statement.kind.as_str(), "declare-cursor" | "prepare");
     query
-        && statement.returns_rows
+        && returns
         && !matches!(statement.limit, Limit::Number { .. })
         && !statement.relations.is_empty()
         && !statistic

@@ -14,7 +14,7 @@ use almoner_plugin_sdk::{Approval, CallContext, Operation, Plugin, parse_setting
 use bulk_export::BulkExport;
 use serde_json::{Value, json};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bulk-export.golden.json");
+const GOLDEN: &str = "bulk-export.golden.json";
 
 struct Case {
     name: &'static str,

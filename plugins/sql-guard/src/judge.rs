@@ -226,6 +226,17 @@ fn judge_opacity(settings: &Settings, statement: &Statement, found: &mut Found) 
                 .arg("form", &statement.kind)
         });
     }
+    if statement
+        .resolved
+        .as_ref()
+        .is_some_and(|resolved| resolved.stores_masked)
+    {
+        found.add(settings.opaque_action("stores-masked"), || {
+            Reason::new("opaque")
+                .arg("verb", &statement.verb)
+                .arg("form", "stores-masked")
+        });
+    }
     for function in unknown_functions(settings, statement) {
         found.add(settings.opaque_action("unknown-function"), || {
             Reason::new("function").arg("function", &function)

@@ -14,7 +14,7 @@ use almoner_plugin_sdk::{CallContext, Guard, Operation, Payload, Plugin, Verdict
 use serde_json::{Value, json};
 use sql_guard::SqlGuard;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sql-guard.golden.json");
+const GOLDEN: &str = "sql-guard.golden.json";
 
 struct Case {
     name: &'static str,

@@ -8,7 +8,7 @@ use almoner_ledger::Kind;
 use almoner_sandbox::CallContext;
 
 use super::approve::{self, Approved, Asking, Requirements};
-use super::exchange::{Caller, Effect, Exchange, Request, Session};
+use super::exchange::{Before, Caller, Effect, Exchange, Request, Session};
 use super::failed::Failed;
 use super::guard::{Guarded, Refusal, guard};
 use super::pipeline::Pipeline;
@@ -132,8 +132,11 @@ pub(super) async fn admit(
         };
 
         let approving = Instant::now();
+        // What was approved of a cursor covers its next rows; beyond that it is asked about as it stands.
+        let Before { rows, approved } = exchange.before;
+        let so_far = if rows < approved { 0 } else { rows };
         let metrics = pipeline.metrics();
-        let assessed = approve::assess(metrics, runtime, &context, &exchange.actions, 0).await;
+        let assessed = approve::assess(metrics, runtime, &context, &exchange.actions, so_far).await;
         needs.extend(assessed.needs);
         if let Some(requirements) = Requirements::of(&runtime.rule, &needs) {
             let wanted = approve::fingerprint(session, &exchange, &requirements);
@@ -144,7 +147,7 @@ pub(super) async fn admit(
                     exchange: &exchange,
                     standing: &standing,
                     requirements,
-                    rows_so_far: 0,
+                    rows_so_far: so_far,
                 };
                 match approve::ask(pipeline, asking, caller).await {
                     Ok(approved) => approvals.push(approved),
@@ -169,9 +172,11 @@ pub(super) async fn admit(
 
         // Approved rows first, then the plugins' own thresholds.
         let recheck_at_rows = if approvals.is_empty() {
-            assessed.recheck_at_rows
+            assessed.recheck_at_rows.map(|at| at.max(approved))
         } else {
-            approvals.iter().filter_map(|held| held.max_rows).min()
+            // Counted from the first row of all; an approval covers one more at least.
+            let all = approvals.iter().filter_map(|held| held.max_rows).min();
+            all.map(|all| all.max(rows.saturating_add(1)))
         };
         let ticket = Ticket {
             session: Arc::clone(session),

@@ -138,6 +138,18 @@ pub struct Exchange {
     pub id: ExchangeId,
     /// In the order they will be done; at least one.
     pub actions: Vec<Action>,
+    /// What it continues: a cursor or portal that has yielded rows already.
+    pub before: Before,
+}
+
+/// Rows that an exchange's cursor or portal yielded in exchanges before it. Asking for many rows in many
+/// small pieces is asking for many rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// So many, as thresholds count them.
+    pub rows: u64,
+    /// Up to how many somebody has approved.
+    pub approved: u64,
 }
 
 impl Exchange {

@@ -23,6 +23,11 @@ pub trait Part: Send {
 
     /// Rows in this part.
     fn rows(&self) -> u64;
+
+    /// The same as thresholds count it: a row that holds as much as many counts as many.
+    fn bulk(&self) -> u64 {
+        self.rows()
+    }
 }
 
 /// What a cell holds, as far as policy can read it.

@@ -29,7 +29,7 @@ mod verdict;
 pub use admit::{Clearance, Ticket};
 pub use column::{ColumnFacts, ColumnMask, Decision, Masking, Provenance, tag_of};
 pub use exchange::{
-    Action, Caller, Effect, Exchange, ExchangeId, Opening, Request, Session, Waiting,
+    Action, Before, Caller, Effect, Exchange, ExchangeId, Opening, Request, Session, Waiting,
 };
 pub use mask::{CellText, Masked, Part, Replacement};
 pub use metrics::Metrics;

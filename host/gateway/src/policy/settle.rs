@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::admit::{self, Ticket};
 use super::column::{ColumnFacts, Masking};
-use super::exchange::{Caller, Exchange, Request, Session};
+use super::exchange::{Before, Caller, Exchange, Request, Session};
 use super::failed::{DetectorCalls, Failed};
 use super::mask::{self, Counts, Desk, Masked, Part};
 use super::pipeline::Pipeline;
@@ -28,6 +28,8 @@ use crate::telemetry::metrics::{Phase, PhaseMetrics, Timer, Verdict};
 pub struct InFlight {
     ticket: Ticket,
     rows: u64,
+    /// Rows as thresholds count them, those before this exchange included.
+    bulk: u64,
     bytes: u64,
     findings: Counts,
     failed: Failed,
@@ -95,9 +97,11 @@ impl InFlight {
     pub fn forwarded(mut ticket: Ticket) -> Self {
         let recheck_at_rows = ticket.recheck_at_rows;
         let failed = std::mem::take(&mut ticket.failed);
+        let bulk = ticket.exchange.before.rows;
         Self {
             ticket,
             rows: 0,
+            bulk,
             bytes: 0,
             findings: Counts::new(),
             failed,
@@ -130,7 +134,19 @@ impl InFlight {
 
     /// Rows that may still be masked before the exchange needs a look; `None`: any number.
     pub fn rows_left(&self) -> Option<u64> {
-        self.recheck_at_rows.map(|at| at.saturating_sub(self.rows))
+        self.recheck_at_rows.map(|at| at.saturating_sub(self.bulk))
+    }
+
+    /// What the next exchange with the same cursor or portal has before it.
+    pub fn after(&self) -> Before {
+        let approved = match self.recheck_at_rows {
+            Some(at) if !self.ticket.approvals.is_empty() => at,
+            _ => self.ticket.exchange.before.approved,
+        };
+        Before {
+            rows: self.bulk,
+            approved,
+        }
     }
 
     /// Whether rows are held back until a decision or the end.
@@ -173,7 +189,7 @@ impl InFlight {
         part: P,
     ) -> Masked<P> {
         let started = Instant::now();
-        let rows = part.rows();
+        let (rows, bulk) = (part.rows(), part.bulk());
         let masked = mask::mask(
             part,
             Desk {
@@ -187,6 +203,7 @@ impl InFlight {
         )
         .await;
         self.rows += rows;
+        self.bulk += bulk;
         for (kind, count) in &masked.counts {
             *self.findings.entry(Arc::clone(kind)).or_default() += count;
         }
@@ -249,7 +266,7 @@ impl InFlight {
         caller: Arc<dyn Caller>,
     ) -> impl Future<Output = Result<Option<GoOn>, Denial>> + Send + 'static {
         let session = Arc::clone(&self.ticket.session);
-        let rows = self.rows;
+        let rows = self.bulk;
         async move { recheck::recheck(&pipeline, &session, &*request, &*caller, rows).await }
     }
 
@@ -320,7 +337,7 @@ impl InFlight {
         pipeline.usage().add(
             &self.ticket.session.principal.subject,
             Use {
-                rows: self.rows,
+                rows: self.bulk - self.ticket.exchange.before.rows,
                 bytes: self.bytes,
                 ..Use::default()
             },

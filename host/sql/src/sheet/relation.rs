@@ -59,6 +59,17 @@ pub struct Columns {
     pub written: Vec<ColumnUse>,
 }
 
+/// A column whose values a write may store, directly or by way of a sub-select.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Fed {
+    /// As in [`ColumnUse`].
+    pub relation: Option<String>,
+    /// As in [`ColumnUse`].
+    pub column: String,
+    /// Whether it stands in an expression, so that what is stored may be anything made of it.
+    pub computed: bool,
+}
+
 /// A column as named in a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnUse {

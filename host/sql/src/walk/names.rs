@@ -3,7 +3,7 @@
 use super::{Place, Walk};
 use crate::scope::{range_label, range_name, worded_label};
 use crate::session;
-use crate::sheet::{Access, ColumnUse, Relation, RelationName};
+use crate::sheet::{Access, ColumnUse, Fed, Relation, RelationName};
 use crate::tree::Tree;
 
 impl Walk {
@@ -11,6 +11,9 @@ impl Walk {
     pub(super) fn range(&mut self, parent: &Tree, key: &str, node: &Tree, place: Place) {
         let name = range_name(node);
         let access = access(parent, key);
+        self.found.renames |= node
+            .node("alias")
+            .is_some_and(|alias| !alias.list("colnames").is_empty());
         // A common table expression can be read but never be the target of anything.
         if access == Access::Read && self.scopes.hides(place.scope, &name) {
             return;
@@ -34,7 +37,16 @@ impl Walk {
     /// `c`, `q.c`, `s.t.c`, `*` or `q.*`.
     pub(super) fn column(&mut self, node: &Tree, place: Place) {
         let words = node.words("fields");
+        // What an INSERT proposes was fed to it already, or is the caller's own.
         let star = node.nodes("fields").any(|field| field.kind == "AStar");
+        let proposed = matches!(
+            (words.as_slice(), star),
+            (["excluded"], true) | (["excluded", _], false)
+        ) && self.scopes.whole_row(place.scope, "excluded").is_none();
+        let place = Place {
+            returned: place.returned || proposed,
+            ..place
+        };
         match words.as_slice() {
             [] => {
                 for relation in self.scopes.stars(place.scope) {
@@ -138,10 +150,20 @@ impl Walk {
         if let Some(reason) = crate::opaque::function(name) {
             self.found.opaque.insert(reason);
         }
+        if crate::opaque::KEEPING_FUNCTIONS.contains(&name) {
+            self.found.opaque.insert(crate::OpaqueReason::Keeps);
+        }
         self.found.attributes.push(name.to_owned());
     }
 
     fn used(&mut self, place: Place, relation: Option<String>, column: &str) {
+        if !place.predicate && !place.returned {
+            self.found.fed.push(Fed {
+                relation: relation.clone(),
+                column: column.to_owned(),
+                computed: place.computed,
+            });
+        }
         let uses = if place.predicate {
             &mut self.found.predicate
         } else {

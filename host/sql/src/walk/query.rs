@@ -6,6 +6,11 @@ use crate::tree::Tree;
 
 impl Walk {
     pub(super) fn query(&mut self, node: &Tree, place: Place) {
+        let outermost = !place.nested;
+        let place = Place {
+            nested: true,
+            ..place
+        };
         let outer = Place {
             scope: self.expressions(node, place),
             ..place
@@ -35,6 +40,13 @@ impl Walk {
                 "with_clause" => {}
                 // The rows to insert come from outside: the target's columns are not visible in there.
                 "select_stmt" => self.field(node, key, value, outer),
+                "returning_clause" if outermost => {
+                    let returned = Place {
+                        returned: true,
+                        ..inner
+                    };
+                    self.field(node, key, value, returned);
+                }
                 _ => self.field(node, key, value, inner),
             }
         }
@@ -70,6 +82,7 @@ impl Walk {
             return;
         };
         self.found.writes = true;
+        self.found.stores |= node.kind != "DeleteStmt";
         self.scopes.set_target(place.scope, target);
         match node.kind {
             "InsertStmt" if node.list("cols").is_empty() => {
@@ -85,7 +98,15 @@ impl Walk {
                 self.unfiltered(node, "where_clause");
             }
             "DeleteStmt" => self.unfiltered(node, "where_clause"),
-            "MergeStmt" => self.unfiltered(node, "join_condition"),
+            "MergeStmt" => {
+                self.unfiltered(node, "join_condition");
+                // The rows the join does not find are all the others.
+                for clause in node.nodes("merge_when_clauses") {
+                    if crate::filter::spares_nothing(node, clause) {
+                        self.found.unfiltered.push(crate::scope::range_name(target));
+                    }
+                }
+            }
             _ => {}
         }
     }

@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use almoner_sandbox::{Attr, Operation, Payload};
-use almoner_sql::{CopyFormat, Kind, OutputClass, Statement};
+use almoner_sql::{CopyFormat, Kind, OpaqueReason, OutputClass, Statement};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::catalog::Catalog;
+use super::course::Given;
+use super::expect::Portal;
+use super::names::Names;
 use super::statement::Parsed;
+use super::stored;
 use super::tags::Tags;
 use crate::config::policy::Glob;
 use crate::policy::{Action, Effect};
@@ -30,6 +34,8 @@ pub(super) struct Ground<'a> {
     /// Nobody is changing definitions.
     pub(super) settled: bool,
     pub(super) cursors: &'a HashMap<String, Cursor>,
+    /// Names of portals bound in this transaction, which SQL could fetch from like cursors.
+    pub(super) portals: &'a HashMap<Bytes, Arc<Portal>>,
 }
 
 /// A cursor the session declared.
@@ -38,6 +44,7 @@ pub(super) struct Cursor {
     pub(super) sensitive: bool,
     pub(super) effect: Effect,
     pub(super) outputs: Vec<OutputClass>,
+    pub(super) given: Arc<Given>,
 }
 
 /// A statement with its names resolved.
@@ -49,8 +56,20 @@ pub(super) struct Resolved {
     refused: Option<String>,
     /// It touches a sensitive relation, or might.
     pub(super) sensitive: bool,
+    /// What the server says of it may quote a sensitive relation, though it names none.
+    pub(super) echoes: bool,
+    /// A function may return anything.
+    pub(super) taints: bool,
+    /// It runs code that is not in its text.
+    pub(super) runs_unseen: bool,
+    /// The same, or it keeps or runs a statement by a name of SQL's.
+    unread: bool,
+    /// It would keep what is masked where nothing masks it.
+    escapes: bool,
     /// What its result's columns are made of.
     pub(super) outputs: Vec<OutputClass>,
+    /// What its cursor has yielded, for a `FETCH`.
+    pub(super) given: Option<Arc<Given>>,
     /// The ground it was resolved on.
     pub(super) ground: GroundKey,
 }
@@ -58,7 +77,7 @@ pub(super) struct Resolved {
 /// Tells whether something resolved earlier still holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct GroundKey {
-    catalog: u64,
+    pub(super) catalog: u64,
     generation: u64,
     names_uncertain: bool,
     settled: bool,
@@ -74,7 +93,13 @@ impl Ground<'_> {
         }
     }
 
-    fn is_known(&self, schema: Option<&str>, name: &str) -> bool {
+    /// The relation a name means for certain.
+    pub(super) fn relation(&self, schema: Option<&str>, name: &str) -> Option<u32> {
+        let uncertain = !self.settled || (schema.is_none() && self.names_uncertain);
+        self.catalog.resolve(schema, name).filter(|_| !uncertain)
+    }
+
+    pub(super) fn is_known(&self, schema: Option<&str>, name: &str) -> bool {
         let fits = |schema: &str| {
             let qualified = format!("{schema}.{name}");
             self.known_functions
@@ -99,7 +124,13 @@ impl Resolved {
             opaque: parsed.opaque.clone(),
             refused: None,
             sensitive: true,
+            echoes: true,
+            taints: true,
+            runs_unseen: true,
+            unread: true,
+            escapes: false,
             outputs: Vec::new(),
+            given: None,
             ground: ground.key(),
         };
         let mut names = Names::default();
@@ -110,7 +141,16 @@ impl Resolved {
             {
                 resolved.opaque = Some(format!("it calls {function}, whose effects are unknown"));
             }
-            resolved.refused = refused(parsed, facts);
+            resolved.unread = resolved.opaque.is_some();
+            resolved.escapes = stored::escapes(facts, ground);
+            if resolved.opaque.is_none() && resolved.escapes {
+                resolved.opaque = Some("it stores masked values where nothing masks them".into());
+            }
+            resolved.refused = refused(parsed, facts, ground);
+            resolved.taints = names.taints;
+            resolved.echoes = names.echoes || speaks_of_others(facts.kind);
+            resolved.runs_unseen =
+                !names.unknown_functions.is_empty() || facts.opaque_reasons.iter().any(runs_code);
             resolved.outputs.clone_from(&facts.outputs);
             resolved.sensitive =
                 !names.sensitive.is_empty() || names.taints || resolved.opaque.is_some();
@@ -134,7 +174,7 @@ impl Resolved {
 
     /// Whether it may do what its text does not tell.
     pub(super) fn is_opaque(&self) -> bool {
-        self.opaque.is_some()
+        self.unread
     }
 
     /// What a cursor yields was judged when it was declared; an unknown one may yield anything.
@@ -149,6 +189,7 @@ impl Resolved {
                 self.sensitive = cursor.sensitive;
                 self.effect = cursor.effect;
                 self.outputs.clone_from(&cursor.outputs);
+                self.given = Some(Arc::clone(&cursor.given));
             }
             None => self.sensitive = true,
         }
@@ -181,6 +222,7 @@ impl Resolved {
                     "opaque_functions": names.unknown_functions,
                     "sensitive_relations": names.sensitive,
                     "may_write": self.effect == Effect::Write,
+                    "stores_masked": self.escapes,
                 }),
             );
         }
@@ -252,84 +294,12 @@ pub(super) fn refused_action(verb: &str, why: &str) -> Action {
     }
 }
 
-/// What the names of a statement mean on this ground.
-#[derive(Default)]
-struct Names {
-    relations: Vec<String>,
-    sensitive: Vec<String>,
-    unknown_functions: Vec<String>,
-    all_quiet: bool,
-    /// A function outside `pg_catalog` may return anything.
-    taints: bool,
-}
-
-impl Names {
-    fn of(facts: &Statement, ground: &Ground<'_>) -> Self {
-        let mut names = Self {
-            all_quiet: true,
-            ..Self::default()
-        };
-        for relation in &facts.relations {
-            let schema = relation.schema.as_deref();
-            let written = match schema {
-                Some(schema) => format!("{schema}.{}", relation.name),
-                None => relation.name.clone(),
-            };
-            let uncertain = !ground.settled || (schema.is_none() && ground.names_uncertain);
-            let known = ground.catalog.resolve(schema, &relation.name);
-            let sensitive = match known {
-                Some(oid) if !uncertain => ground.tags.is_sensitive(oid),
-                _ => true,
-            };
-            if sensitive && !names.sensitive.contains(&written) {
-                names.sensitive.push(written.clone());
-            }
-            if !names.relations.contains(&written) {
-                names.relations.push(written);
-            }
-        }
-        for function in &facts.functions {
-            names.function(function.schema.as_deref(), &function.name, ground);
-        }
-        // `x.name` calls a function where it is no column.
-        for attribute in &facts.attributes {
-            let catalog = ground.catalog;
-            if catalog.loud_functions.contains(attribute)
-                || catalog.foreign_functions.contains(attribute)
-            {
-                names.function(None, attribute, ground);
-            }
-        }
-        names
-    }
-
-    fn function(&mut self, schema: Option<&str>, name: &str, ground: &Ground<'_>) {
-        let catalog = ground.catalog;
-        if catalog.is_quiet(schema, name) {
-            return;
-        }
-        if catalog.is_builtin(schema, name) && catalog.loud_functions.contains(name) {
-            self.all_quiet = false;
-            return;
-        }
-        self.taints = true;
-        if ground.is_known(schema, name) {
-            return;
-        }
-        self.all_quiet = false;
-        let written = match schema {
-            Some(schema) => format!("{schema}.{name}"),
-            None => name.to_owned(),
-        };
-        if !self.unknown_functions.contains(&written) {
-            self.unknown_functions.push(written);
-        }
-    }
-}
-
 /// What this gateway does not carry, whatever the policy says.
-fn refused(parsed: &Parsed, facts: &Statement) -> Option<String> {
+fn refused(parsed: &Parsed, facts: &Statement, ground: &Ground<'_>) -> Option<String> {
     let why = match facts.kind {
+        Kind::Fetch | Kind::Move if names_portal(facts, ground) => {
+            "a portal of the extended protocol is run by its own messages, not by FETCH"
+        }
         Kind::Listen | Kind::Notify | Kind::Unlisten => "notifications are not carried",
         Kind::PrepareTransaction | Kind::CommitPrepared | Kind::RollbackPrepared => {
             "two-phase commit is not carried"
@@ -341,6 +311,9 @@ fn refused(parsed: &Parsed, facts: &Statement) -> Option<String> {
             }) =>
         {
             "COPY is carried in the text and CSV formats, encoded as UTF-8, only"
+        }
+        _ if facts.functions.iter().any(|call| call.name == "pg_notify") => {
+            "notifications are not carried"
         }
         Kind::Reset | Kind::Discard => return None,
         _ => {
@@ -370,14 +343,62 @@ fn refused_effect(effect: &str, parsed: &Parsed) -> Option<String> {
     Some(why.to_owned())
 }
 
-/// Whether a plain `SET name = value` ends in one of these values.
+/// Whether it is a plain `SET name = value` and nothing else, with one of these values. A comment could hold
+/// the word, so that every word has to be one that belongs.
 fn sets(sql: &str, values: &[&str]) -> bool {
     let lower = sql.trim().trim_end_matches(';').to_ascii_lowercase();
-    lower.starts_with("set ")
-        && lower
-            .rsplit([' ', '=', '\t', '\n'])
-            .next()
-            .is_some_and(|last| values.contains(&last.trim_matches(['\'', '"'])))
+    let spaced = lower.replace('=', " = ");
+    let mut words: Vec<&str> = spaced.split_ascii_whitespace().collect();
+    words.retain(|word| !matches!(*word, "session" | "local" | "to" | "="));
+    match words.as_slice() {
+        [
+            "set",
+            "client_encoding" | "names" | "standard_conforming_strings",
+            value,
+        ] => values.contains(&value.trim_matches(['\'', '"'])),
+        _ => false,
+    }
+}
+
+/// Errors of these come of what other statements did, or of relations they do not name: a constraint that
+/// waited for COMMIT, a cursor that COMMIT keeps, an index over everything.
+fn speaks_of_others(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Commit
+            | Kind::SetConstraints
+            | Kind::Execute
+            | Kind::Call
+            | Kind::Do
+            | Kind::Vacuum
+            | Kind::Analyze
+            | Kind::Cluster
+            | Kind::Reindex
+            | Kind::Refresh
+            | Kind::Drop
+            | Kind::Other
+    )
+}
+
+/// What a session keeps for later, or yields, is no code; all else that is opaque may be.
+fn runs_code(reason: &OpaqueReason) -> bool {
+    !matches!(
+        reason,
+        OpaqueReason::Prepare
+            | OpaqueReason::Execute
+            | OpaqueReason::LargeObject
+            | OpaqueReason::Keeps
+    )
+}
+
+/// Whether a `FETCH` or `MOVE` names a portal that the extended protocol bound. Running it so would run
+/// what was only prepared: nobody was asked for it, and nothing of it is on record.
+fn names_portal(facts: &Statement, ground: &Ground<'_>) -> bool {
+    facts
+        .cursor
+        .as_ref()
+        .and_then(|cursor| cursor.name.as_ref())
+        .is_some_and(|name| ground.portals.contains_key(name.as_bytes()))
 }
 
 fn is_utf8(name: &str) -> bool {

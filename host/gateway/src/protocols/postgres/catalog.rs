@@ -54,6 +54,8 @@ pub(super) struct Relation {
     pub(super) is_view: bool,
     /// Where a view's columns come from, as the server itself describes its query.
     pub(super) origins: HashMap<i16, (u32, i16)>,
+    /// Relations whose rows change with this one's, by foreign keys that delete or set.
+    pub(super) cascades: Vec<u32>,
 }
 
 /// A column.
@@ -63,6 +65,8 @@ pub(super) struct Column {
     pub(super) type_oid: u32,
     /// Computed by the server; `COPY` leaves it out.
     pub(super) generated: bool,
+    /// The columns it is computed from.
+    pub(super) made_of: Vec<i16>,
 }
 
 impl Catalog {
@@ -95,6 +99,35 @@ impl Catalog {
             Some(schema) => find(schema),
             None => self.search_path.iter().find_map(|schema| find(schema)),
         }
+    }
+
+    /// Whether a column that the server names is not in the snapshot.
+    pub(super) fn lacks(&self, relation: u32, column: i16) -> bool {
+        let known = || {
+            self.relations
+                .get(&relation)
+                .is_some_and(|known| column == 0 || known.columns.contains_key(&column))
+        };
+        relation != 0 && !known()
+    }
+
+    /// Relations whose rows change when rows of `relation` do, each once.
+    pub(super) fn changed_with(&self, relation: u32) -> impl Iterator<Item = u32> {
+        let mut found = vec![relation];
+        let mut at = 0;
+        while let Some(one) = found.get(at).copied() {
+            at += 1;
+            let cascades = self
+                .relations
+                .get(&one)
+                .map(|known| known.cascades.as_slice());
+            for next in cascades.unwrap_or_default() {
+                if !found.contains(next) {
+                    found.push(*next);
+                }
+            }
+        }
+        found.into_iter().skip(1)
     }
 
     /// Whether calling a function by this name changes nothing and runs no code of the database's owners.

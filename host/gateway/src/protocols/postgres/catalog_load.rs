@@ -24,22 +24,32 @@ const RELATIONS: &str = "select c.oid, n.nspname, c.relname, c.relkind from pg_c
 const COLUMNS: &str = "select a.attrelid, a.attnum, a.attname, a.atttypid, a.attgenerated <> '' from pg_catalog.pg_attribute a \
     join pg_catalog.pg_class c on c.oid = a.attrelid \
     where c.relkind in ('r','v','m','f','p') and c.relpersistence <> 't' and not a.attisdropped";
-const PARENTS: &str = "select inhrelid, inhparent from pg_catalog.pg_inherits";
+const PARENTS: &str = "select inhrelid, inhparent from pg_catalog.pg_inherits order by 1, 2";
 const READS: &str = "select distinct r.ev_class, d.refobjid from pg_catalog.pg_rewrite r \
     join pg_catalog.pg_depend d on d.objid = r.oid \
     and d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
     and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-    where d.refobjid <> r.ev_class";
+    where d.refobjid <> r.ev_class order by 1, 2";
+const CASCADES: &str = "select confrelid, conrelid from pg_catalog.pg_constraint \
+    where contype = 'f' and conrelid <> confrelid \
+    and (confdeltype in ('c','n','d') or confupdtype in ('c','n','d')) order by 1, 2";
+const MADE_OF: &str = "select d.adrelid, d.adnum, p.refobjsubid from pg_catalog.pg_attrdef d \
+    join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attgenerated <> '' \
+    join pg_catalog.pg_depend p on p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+    and p.refobjid = d.adrelid and p.refobjsubid <> 0 and p.refobjsubid <> d.adnum \
+    and ((p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and p.objid = d.oid) \
+    or (p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and p.objid = d.adrelid and p.objsubid = d.adnum)) order by 1, 2, 3";
 const PATH: &str = "select pg_catalog.unnest(pg_catalog.current_schemas(true))";
 const QUIET: &str = "select p.proname from pg_catalog.pg_proc p \
     where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace \
-    group by p.proname having not bool_or(p.provolatile = 'v')";
+    group by p.proname having not bool_or(p.provolatile = 'v' or p.oid >= 16384)";
 const LOUD: &str = "select p.proname from pg_catalog.pg_proc p \
     where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace \
-    group by p.proname having bool_or(p.provolatile = 'v')";
+    group by p.proname having bool_or(p.provolatile = 'v') and not bool_or(p.oid >= 16384)";
+// What extensions put into `pg_catalog` has a number that initdb does not give.
 const FOREIGN: &str = "select distinct p.proname from pg_catalog.pg_proc p \
-    where p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace \
-    and p.pronamespace <> 'information_schema'::pg_catalog.regnamespace";
+    where p.pronamespace <> 'information_schema'::pg_catalog.regnamespace \
+    and (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace or p.oid >= 16384)";
 const ENUMS: &str = "select oid from pg_catalog.pg_type where typtype = 'e'";
 const VIEWS: &str = "select c.oid, pg_catalog.pg_get_viewdef(c.oid) from pg_catalog.pg_class c \
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
@@ -63,16 +73,15 @@ pub(super) async fn load(dialer: &Dialer, version: u64) -> Result<Catalog, Upstr
         relations.insert(oid, relation);
     }
     for row in client.rows(COLUMNS).await? {
-        if let (Some(oid), Some(attnum), Some(name)) = (
-            number(&row, 0),
-            text(&row, 1).and_then(|n| n.parse().ok()),
-            text(&row, 2),
-        ) && let Some(relation) = relations.get_mut(&oid)
+        if let (Some(oid), Some(attnum), Some(name)) =
+            (number(&row, 0), small(&row, 1), text(&row, 2))
+            && let Some(relation) = relations.get_mut(&oid)
         {
             let column = Column {
                 name,
                 type_oid: number(&row, 3).unwrap_or(0),
                 generated: text(&row, 4).as_deref() == Some("t"),
+                made_of: Vec::new(),
             };
             relation.columns.insert(attnum, column);
         }
@@ -89,6 +98,23 @@ pub(super) async fn load(dialer: &Dialer, version: u64) -> Result<Catalog, Upstr
             && let Some(relation) = relations.get_mut(&view)
         {
             relation.reads.push(read);
+        }
+    }
+    for row in client.rows(CASCADES).await? {
+        if let (Some(from), Some(to)) = (number(&row, 0), number(&row, 1))
+            && let Some(relation) = relations.get_mut(&from)
+        {
+            relation.cascades.push(to);
+        }
+    }
+    for row in client.rows(MADE_OF).await? {
+        if let (Some(relation), Some(made), Some(of)) =
+            (number(&row, 0), small(&row, 1), small(&row, 2))
+            && let Some(column) = relations
+                .get_mut(&relation)
+                .and_then(|relation| relation.columns.get_mut(&made))
+        {
+            column.made_of.push(of);
         }
     }
     let views = client.rows(VIEWS).await?;
@@ -127,6 +153,10 @@ fn text(row: &Row, index: usize) -> Option<String> {
 }
 
 fn number(row: &Row, index: usize) -> Option<u32> {
+    text(row, index)?.parse().ok()
+}
+
+fn small(row: &Row, index: usize) -> Option<i16> {
     text(row, index)?.parse().ok()
 }
 

@@ -51,16 +51,25 @@ pub(super) struct ResultColumns {
     pub(super) facts: Vec<ColumnFacts>,
 }
 
+/// What a result's columns are looked at with.
+pub(super) struct Shown<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) tags: &'a Tags,
+    /// Nobody is changing definitions.
+    pub(super) settled: bool,
+    /// What is computed may be computed from something sensitive, whatever was thought of it.
+    pub(super) doubted: bool,
+}
+
 /// The columns of a statement's result. `formats` overrides what the description says (a statement's
 /// description does not know the formats a portal will use).
 pub(super) fn of_result(
     fields: &[FieldDescription],
     formats: Option<&[i16]>,
     resolved: &Resolved,
-    catalog: &Catalog,
-    tags: &Tags,
-    settled: bool,
+    shown: &Shown<'_>,
 ) -> Option<ResultColumns> {
+    let catalog = shown.catalog;
     let mut types = Vec::with_capacity(fields.len());
     let mut facts = Vec::with_capacity(fields.len());
     for (index, field) in fields.iter().enumerate() {
@@ -73,7 +82,7 @@ pub(super) fn of_result(
             format,
             class: class_of(field.type_oid, format, catalog),
         };
-        let provenance = provenance(field, index, fields.len(), resolved, catalog, tags, settled);
+        let provenance = provenance(field, index, fields.len(), resolved, shown);
         facts.push(describe(field, &cell, provenance, catalog));
         types.push(cell);
     }
@@ -120,10 +129,14 @@ fn provenance(
     index: usize,
     count: usize,
     resolved: &Resolved,
-    catalog: &Catalog,
-    tags: &Tags,
-    settled: bool,
+    shown: &Shown<'_>,
 ) -> Provenance {
+    let Shown {
+        catalog,
+        tags,
+        settled,
+        doubted,
+    } = *shown;
     if field.table_oid != 0 {
         let known = catalog.relations.get(&field.table_oid);
         let shifting = !settled && known.is_none_or(|relation| relation.is_view);
@@ -133,17 +146,20 @@ fn provenance(
             tags.provenance(catalog, field.table_oid, field.column)
         };
     }
-    if matches!(resolved.parsed.kind(), Kind::Explain | Kind::Show) {
-        return Provenance::Harmless;
+    match resolved.parsed.kind() {
+        Kind::Show => return Provenance::Harmless,
+        // Planning computes what is immutable, and a plan shows what came of it.
+        Kind::Explain if !resolved.taints => return Provenance::Harmless,
+        _ => {}
     }
     let outputs = &resolved.outputs;
     let trusted = outputs.len() == count && !outputs.contains(&OutputClass::Star);
     let class = outputs.get(index).filter(|_| trusted);
     match class {
-        Some(OutputClass::Count | OutputClass::Constant | OutputClass::Parameter) => {
-            Provenance::Harmless
-        }
-        _ if resolved.sensitive => Provenance::Unproven,
+        // Whatever else may be called `count`, what counts has this type.
+        Some(OutputClass::Count) if field.type_oid == oid::INT8 => Provenance::Harmless,
+        Some(OutputClass::Constant | OutputClass::Parameter) => Provenance::Harmless,
+        _ if resolved.sensitive || doubted => Provenance::Unproven,
         _ => Provenance::Proven,
     }
 }

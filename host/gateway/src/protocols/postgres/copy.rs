@@ -11,7 +11,7 @@ use almoner_wire::postgres::copy::{
 use bytes::BytesMut;
 
 use super::columns::CellType;
-use super::rows::{Replaced, put};
+use super::rows::{Replaced, bulk_of, put};
 use super::typed::{self, Typing};
 use crate::policy::{CellText, Replacement};
 
@@ -125,6 +125,15 @@ impl CopyRows {
             .iter()
             .filter(|row| row.kind() == RowKind::Data)
             .count()
+    }
+
+    /// Rows as thresholds count them.
+    pub(super) fn bulk(&self) -> u64 {
+        self.rows
+            .iter()
+            .filter(|row| row.kind() == RowKind::Data)
+            .map(|row| bulk_of(row.raw().len()))
+            .sum()
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::columns::{self, CopyColumn};
+use super::columns::{self, CopyColumn, Shown};
 use super::copy::{self, CopyOut};
 use super::expect::{Columns, Expect};
 use super::rows::Piece;
@@ -19,7 +19,9 @@ impl Relay {
         let row_bytes_max = self.shared.limits.row_bytes_max;
         let pipeline = Arc::clone(&self.pipeline);
         let refused = Ending::Broken("almoner: the server copies what was not asked for");
-        let names_uncertain = self.names_uncertain || !catalogs.is_settled();
+        let names_uncertain = self.course.names_uncertain || !catalogs.is_settled();
+        // A prepared COPY was described when it was prepared, and looks its names up when it runs.
+        let (now, settled) = (self.made(), catalogs.is_settled());
         let Some(flight) = self.flight() else {
             return Err(refused);
         };
@@ -36,25 +38,26 @@ impl Relay {
         };
         let standing = flight.inflight.standing().clone();
         let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
-        let described = flight
-            .copied
-            .as_ref()
-            .or(flight
-                .portal
+        let described = match (&flight.copied, &flight.portal) {
+            (Some(copied), _) => copied.described(),
+            (None, Some(portal)) => portal
+                .statement
+                .copied
                 .as_ref()
-                .and_then(|(prepared, _)| prepared.copied.as_ref()))
-            .and_then(|copied| copied.described());
+                .filter(|copied| settled && copied.made == now)
+                .and_then(|copied| copied.described()),
+            (None, None) => None,
+        };
         let result = match (&described, &copy.relation) {
             (Some(described), _) if described.fields.is_some() => {
                 let fields = described.fields.as_deref().unwrap_or_default();
-                columns::of_result(
-                    fields,
-                    None,
-                    &statement,
-                    &catalog,
-                    &tags,
-                    catalogs.is_settled(),
-                )
+                let shown = Shown {
+                    catalog: &catalog,
+                    tags: &tags,
+                    settled: catalogs.is_settled(),
+                    doubted: false,
+                };
+                columns::of_result(fields, None, &statement, &shown)
             }
             (_, Some(relation)) if !(names_uncertain && relation.schema.is_none()) => {
                 let oid = catalog.resolve(relation.schema.as_deref(), &relation.name);
@@ -129,7 +132,9 @@ impl Relay {
             return Ok(());
         }
         // One message of the server holds few rows, so the count is met to within a message.
-        let reached = left.is_some_and(|left| window.len() as u64 >= left);
+        let bulk = window.bulk();
+        let reached = left.is_some_and(|left| bulk >= left);
+        let heavy = reached && bulk > window.len() as u64;
         let (pipeline, searcher) = (&self.pipeline, &mut self.searcher);
         let Some(Expect::Execute(flight) | Expect::Query(flight)) = self.expect.front_mut() else {
             return Ok(());
@@ -142,7 +147,7 @@ impl Relay {
         flight.window.push(masked);
         flight.window_bytes += bytes;
         if reached || flight.window_bytes >= WINDOW_BYTES {
-            self.after_window(reached).await?;
+            self.after_window(reached, heavy).await?;
         }
         Ok(())
     }

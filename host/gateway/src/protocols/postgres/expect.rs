@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::action::Resolved;
 use super::columns::CellType;
 use super::copy::CopyOut;
+use super::course::Given;
 use super::request::Asked;
 use super::rows::{Piece, Rows};
 use super::statement::Text;
@@ -33,7 +34,9 @@ pub(super) enum Expect {
         of: Arc<Prepared>,
         said: bool,
     },
+    /// To Close; of a portal, with what was bound by its name.
     Close {
+        portal: Option<(Bytes, Arc<Portal>)>,
         said: bool,
     },
     Execute(Box<Flight>),
@@ -200,6 +203,8 @@ pub(super) struct Portal {
     pub(super) parameters: Vec<Option<Bytes>>,
     pub(super) parameter_formats: Vec<i16>,
     pub(super) result_formats: Vec<i16>,
+    /// What it has yielded, over all its Executes.
+    pub(super) given: Arc<Given>,
     /// The server has made it. What a ReadyForQuery or an error ends are the portals it has made by then;
     /// one whose Bind is still on its way belongs to what comes after.
     bound: AtomicBool,
@@ -217,6 +222,7 @@ impl Portal {
             parameters,
             parameter_formats,
             result_formats,
+            given: Arc::default(),
             bound: AtomicBool::new(false),
         })
     }
@@ -254,8 +260,8 @@ pub(super) struct Flight {
     pub(super) statements: Vec<Arc<Resolved>>,
     /// Which of them the server is answering.
     pub(super) at: usize,
-    /// For a portal: its statement and the formats of its result.
-    pub(super) portal: Option<(Arc<Prepared>, Vec<i16>)>,
+    /// The portal it runs, unless it is a simple query.
+    pub(super) portal: Option<Arc<Portal>>,
     /// For a simple `COPY (query) TO`: the query, described for its columns.
     pub(super) copied: Option<Arc<Prepared>>,
     /// Columns of the result that is coming in.
@@ -300,9 +306,28 @@ impl Flight {
         self.statements.get(self.at)
     }
 
-    /// Whether anything of it may concern sensitive relations.
-    pub(super) fn is_sensitive(&self) -> bool {
-        self.statements.iter().any(|statement| statement.sensitive)
+    /// Whether what the server says of it may quote a sensitive relation.
+    pub(super) fn may_quote(&self) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.sensitive || statement.echoes)
+    }
+
+    /// Whether code that is not in its text runs in it.
+    pub(super) fn runs_unseen(&self) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.runs_unseen)
+    }
+
+    /// Its cursor or portal has yielded so many rows by now.
+    pub(super) fn note_given(&self) {
+        let after = self.inflight.after();
+        let cursors = self.statements.iter().filter_map(|one| one.given.as_ref());
+        let portal = self.portal.as_ref().map(|portal| &portal.given);
+        for given in cursors.chain(portal) {
+            given.set(after);
+        }
     }
 
     /// Whether code that nobody has read may run for it.

@@ -24,6 +24,8 @@ use crate::policy::{Clearance, Denial, Effect, ExchangeId, InFlight, Request, Ti
 const STATEMENTS_MAX: usize = 10_000;
 /// Open portals of one session.
 const PORTALS_MAX: usize = 1_000;
+/// Bytes of a name that the server tells apart (`NAMEDATALEN` - 1).
+const NAME_BYTES_MAX: usize = 63;
 /// Random bytes in the name under which a session describes the query of a COPY: nobody guesses it, so no
 /// statement of the caller's is in its way.
 const COPIED_RANDOM_BYTES: usize = 16;
@@ -69,6 +71,14 @@ impl Relay {
             _ if self.skipping => Ok(()),
             Frontend::Flush => {
                 self.upstream.own(Housekeeping::Flush);
+                Ok(())
+            }
+            // The server cuts longer names off, so that two of them can be one to it.
+            message if longest_name(&message) > NAME_BYTES_MAX => {
+                self.refuse_pipeline(
+                    "42622",
+                    "almoner: names of statements and portals have 63 bytes at most",
+                );
                 Ok(())
             }
             Frontend::Query { sql } => self.on_query(frame, &sql),
@@ -155,6 +165,7 @@ impl Relay {
         }
         let held: usize = self.portals.values().map(|one| one.parameter_bytes()).sum();
         if self.portals.len() >= PORTALS_MAX
+            || self.bound.len() >= PORTALS_MAX
             || held + frame.len() > self.shared.limits.message_bytes_max.saturating_mul(2)
         {
             self.refuse_pipeline("54000", "almoner: too many portals in this session");
@@ -186,6 +197,9 @@ impl Relay {
             portal: Arc::clone(&portal),
             said: true,
         });
+        if !name.is_empty() {
+            Arc::make_mut(&mut self.bound).insert(name.clone(), Arc::clone(&portal));
+        }
         self.portals.insert(name, portal);
     }
 
@@ -235,18 +249,20 @@ impl Relay {
     }
 
     fn on_close(&mut self, target: Target) {
-        let message = match target {
+        let (message, portal) = match target {
             Target::Statement(name) => {
                 self.statements.remove(&name);
-                Housekeeping::CloseStatement(name)
+                (Housekeeping::CloseStatement(name), None)
             }
             Target::Portal(name) => {
                 self.portals.remove(&name);
-                Housekeeping::ClosePortal(name)
+                let bound = self.bound.get(&name).map(Arc::clone);
+                let message = Housekeeping::ClosePortal(name.clone());
+                (message, bound.map(|portal| (name, portal)))
             }
         };
         self.upstream.own(message);
-        self.expect.push_back(Expect::Close { said: true });
+        self.expect.push_back(Expect::Close { portal, said: true });
     }
 
     /// Without a transaction block it is Sync that makes changes last. Behind a response that may yet be
@@ -267,8 +283,8 @@ impl Relay {
     pub(super) fn circumstances(&self) -> Circumstances {
         Circumstances {
             catalogs: Arc::clone(&self.catalogs),
-            names_uncertain: self.names_uncertain,
-            cursors: Arc::clone(&self.cursors),
+            course: self.course.clone(),
+            portals: Arc::clone(&self.bound),
         }
     }
 
@@ -398,8 +414,7 @@ impl Relay {
                 self.unsynced_write |= ticket.exchange().effect() == Effect::Write;
                 let mut flight = self.forward(&frame, *ticket, asked);
                 self.note_effects(&flight.statements, Some(&portal));
-                flight.portal =
-                    Some((Arc::clone(&portal.statement), portal.result_formats.clone()));
+                flight.portal = Some(portal);
                 self.expect.push_back(Expect::Execute(flight));
             }
             // A proof for something else than was asked cannot be made; nothing is sent.
@@ -457,7 +472,10 @@ impl Relay {
         });
         self.upstream
             .own(Housekeeping::CloseStatement(copied.name.clone()));
-        self.expect.push_back(Expect::Close { said: false });
+        self.expect.push_back(Expect::Close {
+            portal: None,
+            said: false,
+        });
     }
 
     /// Sends an admitted message and opens its flight.
@@ -527,6 +545,18 @@ impl Relay {
             query: false,
         });
         self.skipping = true;
+    }
+}
+
+/// The longest name of a prepared statement or portal in a message.
+fn longest_name(message: &Frontend) -> usize {
+    match message {
+        Frontend::Parse(parse) => parse.statement.len(),
+        Frontend::Bind(bind) => bind.portal.len().max(bind.statement.len()),
+        Frontend::Execute { portal, .. } => portal.len(),
+        Frontend::Describe(Target::Statement(name) | Target::Portal(name))
+        | Frontend::Close(Target::Statement(name) | Target::Portal(name)) => name.len(),
+        _ => 0,
     }
 }
 

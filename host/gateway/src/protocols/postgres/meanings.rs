@@ -9,14 +9,11 @@ use almoner_wire::postgres::Frontend;
 use almoner_wire::postgres::frontend::Parse;
 use bytes::BytesMut;
 
-use super::action::{Cursor, Resolved};
+use super::action::Resolved;
 use super::expect::{Expect, Made, Portal, Prepared};
 use super::session::Relay;
 use super::sinks::Housekeeping;
 use crate::policy::Clearance;
-
-/// Cursors of one session whose declaration is remembered.
-const CURSORS_MAX: usize = 1_000;
 
 impl Relay {
     /// For a statement that is prepared at this moment.
@@ -75,7 +72,10 @@ impl Relay {
         // another statement than is thought, and so the name is given up first.
         self.upstream
             .own(Housekeeping::CloseStatement(statement.name.clone()));
-        self.expect.push_back(Expect::Close { said: false });
+        self.expect.push_back(Expect::Close {
+            portal: None,
+            said: false,
+        });
         if parse.encode(&mut message).is_ok() {
             self.prepare(&message, Arc::clone(statement), clearance, false);
         }
@@ -96,65 +96,19 @@ impl Relay {
     ) {
         for statement in statements {
             self.note_meanings(statement, running);
-            let Some(facts) = &statement.parsed.facts else {
-                self.names_uncertain = true;
-                continue;
-            };
-            let effects = &facts.session_effects;
-            if effects
-                .iter()
-                .any(|effect| effect == "search-path" || effect == "unknown")
-            {
-                self.names_uncertain = true;
+            self.course.take(statement);
+            let facts = statement.parsed.facts.as_ref();
+            if facts.is_none_or(|facts| facts.session_effects.iter().any(|one| moves_path(one))) {
                 self.noted.path_moved = true;
                 self.noted.epoch += 1;
             }
-            if matches!(
-                facts.kind,
-                Kind::Create | Kind::Alter | Kind::Drop | Kind::Refresh
-            ) || facts.verb == "SELECT INTO"
-                || statement.parsed.opaque.is_some()
-            {
-                if self.change.is_none() {
-                    self.change = Some(self.catalogs.changing());
-                }
-                // A temporary relation hides one of the same name.
-                if statement.parsed.sql.to_ascii_lowercase().contains("temp") {
-                    self.names_uncertain = true;
-                }
-            }
-            if facts.kind == Kind::DeclareCursor
-                && let Some(name) = facts.cursor.as_ref().and_then(|cursor| cursor.name.clone())
-            {
-                self.declare(name, statement);
+        }
+        if std::mem::take(&mut self.course.defines) {
+            self.noted.epoch += 1;
+            if self.change.is_none() {
+                self.change = Some(self.catalogs.changing());
             }
         }
-    }
-
-    fn declare(&mut self, name: String, statement: &Resolved) {
-        if self.noted.cursors_unknown {
-            return;
-        }
-        let cursors = Arc::make_mut(&mut self.cursors);
-        if cursors.len() >= CURSORS_MAX && !cursors.contains_key(&name) {
-            // Not remembered, so what it yields counts as sensitive.
-            return;
-        }
-        let declared = Cursor {
-            sensitive: statement.sensitive,
-            effect: statement.effect,
-            outputs: statement.outputs.clone(),
-        };
-        // The server may refuse a second declaration and keep the first: then both are thought of.
-        let both = match cursors.get(&name) {
-            None => declared,
-            Some(first) => Cursor {
-                sensitive: first.sensitive || declared.sensitive,
-                effect: first.effect.max(declared.effect),
-                outputs: Vec::new(),
-            },
-        };
-        cursors.insert(name, both);
     }
 
     /// What a statement does to the meaning of names, from the moment it is sent.
@@ -192,11 +146,16 @@ impl Relay {
     /// that runs cannot be closed.
     fn nothing_is_known(&mut self, running: Option<&Arc<Portal>>) {
         self.noted.epoch += 1;
-        self.cursors = Arc::default();
-        self.noted.cursors_unknown = true;
+        // It may have moved the search path, and the end of its transaction may take that back.
+        self.noted.path_moved = true;
         self.portals.retain(|name, portal| {
             let runs = running.is_some_and(|running| Arc::ptr_eq(running, portal));
             runs || (name.is_empty() && !portal.depends_on_names())
         });
     }
+}
+
+/// Whether an effect on the session may change where names are looked up.
+fn moves_path(effect: &str) -> bool {
+    matches!(effect, "search-path" | "unknown")
 }

@@ -137,6 +137,12 @@ pub(super) fn precedes_rows(fields: &Fields) -> bool {
         && fields.get(b'q').is_none()
 }
 
+/// Whether it speaks of the transaction's own state, which holds no value (class 25, but for what a
+/// transaction that is over says).
+pub(super) fn speaks_of_state(fields: &Fields) -> bool {
+    fields.code().is_some_and(|code| code.starts_with(b"25"))
+}
+
 fn code_of(fields: &Fields) -> String {
     fields
         .code()

@@ -6,7 +6,8 @@
 //! upstream    connecting and logging in to the server
 //! catalog     what the server's relations, views and functions are; tags of columns
 //! statement   SQL text -> facts, cached by exact bytes
-//! action      a statement in a session -> an action for the pipeline
+//! action      a statement in a session -> an action for the pipeline; names, stored: what it means and keeps
+//! course      what a statement does to the meaning of the next
 //! session     the driver: frames from both sides, one exchange after another
 //! relay       replies -> masked, recorded, released
 //! meanings    what the names of statements, portals and cursors still mean
@@ -24,11 +25,13 @@ mod columns;
 mod connection;
 mod copy;
 mod copying;
+mod course;
 mod expect;
 mod inbound;
 mod login;
 mod meanings;
 mod message;
+mod names;
 mod relay;
 mod request;
 mod rows;
@@ -38,6 +41,7 @@ mod sinks;
 mod sqlstate;
 mod startup;
 mod statement;
+mod stored;
 mod stream;
 mod tags;
 mod typed;

@@ -10,8 +10,8 @@ use almoner_wire::postgres::{Backend, DataRow, Fields, Frame, tag};
 use bytes::Bytes;
 
 use super::action::Resolved;
-use super::expect::{CopyingIn, Expect, Flight, Prepared};
-use super::message::{Message, precedes_rows};
+use super::expect::{CopyingIn, Expect, Flight, Portal, Prepared};
+use super::message::{Message, precedes_rows, speaks_of_state};
 use super::request::Asked;
 use super::rows::Piece;
 use super::session::{Ending, Relay, check_parameter};
@@ -114,7 +114,10 @@ impl Relay {
                 _ => Err(OUT_OF_TURN),
             },
             Backend::CloseComplete => match self.expect.pop_front_if(is_close) {
-                Some(Expect::Close { said }) => {
+                Some(Expect::Close { portal, said }) => {
+                    if let Some((name, portal)) = portal {
+                        self.unbind(&name, &portal);
+                    }
                     self.say_if(said, OwnWords::close_complete);
                     Ok(())
                 }
@@ -133,13 +136,21 @@ impl Relay {
         }
     }
 
+    /// The server has closed a portal, or never made it: SQL cannot reach it by its name.
+    fn unbind(&mut self, name: &Bytes, portal: &Arc<Portal>) {
+        let same = |known: &Arc<Portal>| Arc::ptr_eq(known, portal);
+        if self.bound.get(name).is_some_and(same) {
+            Arc::make_mut(&mut self.bound).remove(name);
+        }
+    }
+
     /// A run-time parameter can be set to any value a statement computes (`set_config`), and so be a way out
     /// for one. Where something sensitive was touched only parameters pass whose values are words of the
     /// server's own.
     fn on_parameter(&mut self, name: Bytes, value: Bytes) {
         let touched = self.noted.touched
             || self.expect.iter().any(|owed| match owed {
-                Expect::Execute(flight) | Expect::Query(flight) => flight.is_sensitive(),
+                Expect::Execute(flight) | Expect::Query(flight) => flight.may_quote(),
                 _ => false,
             });
         if !touched || has_fixed_values(&name) {
@@ -241,6 +252,8 @@ impl Relay {
         if status == TransactionStatus::Idle {
             // With its transaction a portal ends, and what was defined is there for all to see.
             self.forget_bound_portals();
+            let on_their_way = |_: &Bytes, portal: &mut Arc<Portal>| !portal.is_bound();
+            Arc::make_mut(&mut self.bound).retain(on_their_way);
             self.change = None;
         }
         if status == TransactionStatus::Failed && was != status {
@@ -308,12 +321,13 @@ impl Relay {
                 self.fail_stopped(&Message::new(fields, false, true)).await
             }
             Some(Expect::Execute(flight) | Expect::Query(flight)) => {
-                let harmless = !flight.is_sensitive()
-                    || (precedes_rows(&fields)
-                        && flight
-                            .statements
-                            .iter()
-                            .all(|one| one.effect == Effect::Read));
+                let read_only = flight
+                    .statements
+                    .iter()
+                    .all(|one| one.effect == Effect::Read);
+                let harmless = !flight.may_quote()
+                    || (precedes_rows(&fields) && read_only)
+                    || (speaks_of_state(&fields) && !flight.runs_unseen());
                 let mut message = Message::new(fields, false, !harmless);
                 if flight.is_opaque() {
                     message = message.of_unread_code();
@@ -379,7 +393,8 @@ impl Relay {
         match self.flight() {
             Some(flight) if flight.stopped.is_some() => Ok(()),
             Some(flight) => {
-                let mut message = Message::new(fields, true, flight.is_sensitive());
+                let harmless = speaks_of_state(&fields) && !flight.runs_unseen();
+                let mut message = Message::new(fields, true, flight.may_quote() && !harmless);
                 if flight.is_opaque() {
                     message = message.of_unread_code();
                 }
@@ -473,7 +488,9 @@ impl Relay {
                 }
                 Some(Expect::Bind { portal, .. }) => {
                     let portal = Arc::clone(portal);
-                    self.portals.retain(|_, known| !Arc::ptr_eq(known, &portal));
+                    let others = |_: &Bytes, known: &mut Arc<Portal>| !Arc::ptr_eq(known, &portal);
+                    self.portals.retain(others);
+                    Arc::make_mut(&mut self.bound).retain(others);
                     self.expect.pop_front();
                 }
                 Some(_) => {

@@ -7,20 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::action::{Cursor, Ground, Resolved, refused_action};
+use super::action::{Ground, Resolved, refused_action};
 use super::catalog::Catalogs;
+use super::course::Course;
 use super::expect::{Portal, Prepared};
 use super::statement::{Parsed, Text};
 use super::words::OwnWords;
-use crate::policy::{Action, Caller, Exchange, ExchangeId, Request, Standing, Waiting};
+use crate::policy::{Action, Before, Caller, Exchange, ExchangeId, Request, Standing, Waiting};
 
 /// One exchange's request, on the ground of its session.
 pub(super) struct Asked {
     id: ExchangeId,
     what: What,
     catalogs: Arc<Catalogs>,
-    names_uncertain: bool,
-    cursors: Arc<HashMap<String, Cursor>>,
+    course: Course,
+    portals: Arc<HashMap<Bytes, Arc<Portal>>>,
     resolved: Mutex<Vec<Arc<Resolved>>>,
 }
 
@@ -39,8 +40,8 @@ enum What {
 /// The session's part of an [`Asked`].
 pub(super) struct Circumstances {
     pub(super) catalogs: Arc<Catalogs>,
-    pub(super) names_uncertain: bool,
-    pub(super) cursors: Arc<HashMap<String, Cursor>>,
+    pub(super) course: Course,
+    pub(super) portals: Arc<HashMap<Bytes, Arc<Portal>>>,
 }
 
 impl Asked {
@@ -78,8 +79,8 @@ impl Asked {
             id,
             what,
             catalogs: session.catalogs,
-            names_uncertain: session.names_uncertain,
-            cursors: session.cursors,
+            course: session.course,
+            portals: session.portals,
             resolved: Mutex::default(),
         })
     }
@@ -96,17 +97,29 @@ impl Asked {
             .clone()
     }
 
-    fn resolve(&self, parsed: &Arc<Parsed>, standing: &Standing) -> Arc<Resolved> {
+    fn resolve(&self, parsed: &Arc<Parsed>, standing: &Standing, course: &Course) -> Arc<Resolved> {
         let (catalog, tags) = (self.catalogs.current(), self.catalogs.tags(standing));
         let ground = Ground {
             catalog: &catalog,
             tags: &tags,
             known_functions: standing.known_functions(),
-            names_uncertain: self.names_uncertain,
-            settled: self.catalogs.is_settled(),
-            cursors: &self.cursors,
+            names_uncertain: course.names_uncertain,
+            settled: self.catalogs.is_settled() && !course.defines,
+            cursors: &course.cursors,
+            portals: &self.portals,
         };
         Arc::new(Resolved::of(parsed, &ground))
+    }
+
+    /// The statements of one message, each on the ground that the ones before it leave.
+    fn resolve_all(&self, text: &Text, standing: &Standing) -> Vec<Arc<Resolved>> {
+        let mut course = self.course.clone();
+        let resolve = |parsed| {
+            let resolved = self.resolve(parsed, standing, &course);
+            course.take(&resolved);
+            resolved
+        };
+        text.statements.iter().map(resolve).collect()
     }
 
     /// A prepared statement's resolution is kept for as long as its ground is the same.
@@ -117,37 +130,53 @@ impl Asked {
                 catalog: &catalog,
                 tags: &tags,
                 known_functions: standing.known_functions(),
-                names_uncertain: self.names_uncertain,
+                names_uncertain: self.course.names_uncertain,
                 settled: self.catalogs.is_settled(),
-                cursors: &self.cursors,
+                cursors: &self.course.cursors,
+                portals: &self.portals,
             };
             // What a cursor yields depends on how it was declared, so FETCH is always looked up.
             if known.ground == ground.key() && !known.follows_cursor() {
                 return vec![known];
             }
         }
-        let statements: Vec<Arc<Resolved>> = prepared
-            .text
-            .statements
-            .iter()
-            .map(|parsed| self.resolve(parsed, standing))
-            .collect();
+        let statements = self.resolve_all(&prepared.text, standing);
         if let [one] = statements.as_slice() {
             prepared.set_resolved(one);
         }
         statements
     }
 
+    /// Whether a statement that was judged by now reads something sensitive where it did not then.
+    pub(super) fn shifted(&self, judged: &Resolved, standing: &Standing, course: &Course) -> bool {
+        if judged.sensitive {
+            return false;
+        }
+        let same = judged.ground.catalog == self.catalogs.current().version;
+        if same && self.catalogs.is_settled() {
+            return false;
+        }
+        self.resolve(&judged.parsed, standing, course).sensitive
+    }
+
+    /// What its cursors and its portal have yielded already: of several, the most.
+    fn before(&self) -> Before {
+        let resolved = self.resolved();
+        let cursors = resolved.iter().filter_map(|one| one.given.as_ref());
+        let portal = match &self.what {
+            What::Portal(portal) => Some(&portal.given),
+            _ => None,
+        };
+        cursors
+            .chain(portal)
+            .map(|given| given.get())
+            .max_by_key(|before| before.rows)
+            .unwrap_or_default()
+    }
+
     fn actions(&self, standing: &Standing) -> Vec<Action> {
         let (statements, parameters, formats): (_, &[Option<Bytes>], &[i16]) = match &self.what {
-            What::Query(text) => (
-                text.statements
-                    .iter()
-                    .map(|parsed| self.resolve(parsed, standing))
-                    .collect(),
-                &[],
-                &[],
-            ),
+            What::Query(text) => (self.resolve_all(text, standing), &[], &[]),
             What::Statement(prepared) => (self.resolve_prepared(prepared, standing), &[], &[]),
             What::Portal(portal) => (
                 self.resolve_prepared(&portal.statement, standing),
@@ -168,9 +197,11 @@ impl Asked {
 
 impl Request for Asked {
     fn exchange(&self, standing: &Standing) -> Exchange {
+        let actions = self.actions(standing);
         Exchange {
             id: self.id.clone(),
-            actions: self.actions(standing),
+            actions,
+            before: self.before(),
         }
     }
 
@@ -178,6 +209,7 @@ impl Request for Asked {
         Exchange {
             id: self.id.clone(),
             actions: Vec::new(),
+            before: Before::default(),
         }
     }
 }

@@ -21,11 +21,20 @@ pub(super) enum Piece {
     Own(OwnWords),
 }
 
+/// A row counts once for each KiB it holds, so that a table gathered into one row is no single row.
+const ROW_BYTES_USUAL: usize = 1 << 10;
+
+/// How often a row of so many bytes counts towards a threshold.
+pub(super) fn bulk_of(bytes: usize) -> u64 {
+    bytes.div_ceil(ROW_BYTES_USUAL).max(1) as u64
+}
+
 /// Rows of one result.
 pub(super) struct Rows {
     types: Arc<[CellType]>,
     typing: Arc<Typing>,
     rows: Vec<Raw>,
+    bulk: u64,
     replaced: Replaced,
 }
 
@@ -77,6 +86,7 @@ impl Rows {
             types,
             typing,
             rows: Vec::new(),
+            bulk: 0,
             replaced: Replaced::default(),
         }
     }
@@ -91,6 +101,7 @@ impl Rows {
     pub(super) fn push(&mut self, row: DataRow, message: Bytes) -> bool {
         let fits = row.len() == self.types.len();
         if fits {
+            self.bulk += bulk_of(message.len());
             self.rows.push(Raw { row, message });
         }
         fits
@@ -102,6 +113,11 @@ impl Rows {
 
     pub(super) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Rows as thresholds count them.
+    pub(super) fn bulk(&self) -> u64 {
+        self.bulk
     }
 
     fn encode(mut self, out: &mut BytesMut) {
@@ -182,6 +198,14 @@ impl Part for Piece {
         match self {
             Self::Rows(rows) => rows.rows.len() as u64,
             Self::Copy(rows) => rows.len() as u64,
+            Self::Message(_) | Self::Own(_) => 0,
+        }
+    }
+
+    fn bulk(&self) -> u64 {
+        match self {
+            Self::Rows(rows) => rows.bulk,
+            Self::Copy(rows) => rows.bulk(),
             Self::Message(_) | Self::Own(_) => 0,
         }
     }

@@ -15,10 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::action::Cursor;
 use super::cancel::Registered;
 use super::catalog::{Catalogs, Change};
 use super::connection::{Opened, Shared};
+use super::course::Course;
 use super::expect::{CopyingIn, Expect, Portal, Prepared};
 use super::inbound::copied_name;
 use super::request::{Asked, Notices};
@@ -141,8 +141,6 @@ pub(super) struct Noted {
     pub(super) epoch: u64,
     /// The search path was changed; the end of a transaction may take that back.
     pub(super) path_moved: bool,
-    /// Code that nobody has read may have opened cursors.
-    pub(super) cursors_unknown: bool,
     /// The number of the exchange that is stalled.
     pub(super) spare_id: Option<ExchangeId>,
     /// The caller was told that it waits for people.
@@ -172,13 +170,14 @@ pub(super) struct Relay {
     /// Name under which the query of a COPY is described; closed at once.
     pub(super) copied_name: Bytes,
     pub(super) portals: HashMap<Bytes, Arc<Portal>>,
-    pub(super) cursors: Arc<HashMap<String, Cursor>>,
+    /// Portals by their names for as long as the server may have them: SQL could fetch from them.
+    pub(super) bound: Arc<HashMap<Bytes, Arc<Portal>>>,
     pub(super) status: TransactionStatus,
     /// The server drops what comes before the next Sync.
     pub(super) skipping: bool,
     pub(super) noted: Noted,
     pub(super) copying: Option<CopyingIn>,
-    pub(super) names_uncertain: bool,
+    pub(super) course: Course,
     pub(super) change: Option<Change>,
     pub(super) searcher: Searcher,
     pub(super) admitting: Option<Admitting>,
@@ -267,12 +266,17 @@ async fn connect(
         statements: HashMap::new(),
         copied_name,
         portals: HashMap::new(),
-        cursors: Arc::default(),
+        bound: Arc::default(),
         status: TransactionStatus::Idle,
         skipping: false,
         noted: Noted::default(),
         copying: None,
-        names_uncertain: wanted.names_uncertain,
+        course: Course {
+            names_uncertain: wanted.names_uncertain,
+            defines: false,
+            cursors: Arc::default(),
+            cursors_unknown: false,
+        },
         change: None,
         searcher: Searcher::default(),
         admitting: None,

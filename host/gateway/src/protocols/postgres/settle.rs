@@ -6,7 +6,7 @@ use std::sync::Arc;
 use almoner_wire::postgres::backend::{FieldDescription, TransactionStatus};
 use bytes::Bytes;
 
-use super::columns;
+use super::columns::{self, Shown};
 use super::expect::{Columns, Expect, Flight};
 use super::message::Message;
 use super::request::Asked;
@@ -36,28 +36,28 @@ impl Relay {
             return Ok(());
         }
         let undescribed = Ending::Broken("almoner: the server sends rows it has not described");
-        let Some((prepared, formats)) = flight.portal.clone() else {
+        let Some(portal) = flight.portal.clone() else {
             return Err(undescribed);
         };
+        let (prepared, formats) = (&portal.statement, &portal.result_formats);
         let Some(statement) = flight.statement().map(Arc::clone) else {
             return Err(undescribed);
         };
         let generation = flight.inflight.standing().generation();
         let known = prepared.columns().filter(|known| {
             Arc::ptr_eq(&known.resolved, &statement)
-                && known.formats == formats
+                && known.formats == *formats
                 && known.masking.generation == generation
         });
         let columns = match known {
             Some(known) => known,
             None => {
+                // A statement that was never described was never there: the server runs another.
                 let described = prepared.described().ok_or(undescribed)?;
-                let Some(fields) = &described.fields else {
-                    return Err(Ending::Broken(
-                        "almoner: the server sends rows where it said there were none",
-                    ));
-                };
-                let columns = self.decide_columns(fields, Some(&formats)).await?;
+                let fields = described.fields.as_ref().ok_or(Ending::Broken(
+                    "almoner: the server sends rows where it said there were none",
+                ))?;
+                let columns = self.decide_columns(fields, Some(formats)).await?;
                 prepared.set_columns(&columns);
                 columns
             }
@@ -83,6 +83,7 @@ impl Relay {
         formats: Option<&[i16]>,
     ) -> Result<Arc<Columns>, Ending> {
         let (catalogs, pipeline) = (Arc::clone(&self.catalogs), Arc::clone(&self.pipeline));
+        let course = self.course.clone();
         let flight = self
             .flight()
             .ok_or(Ending::Broken("almoner: the server answered out of turn"))?;
@@ -93,15 +94,22 @@ impl Relay {
         let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
         if fields
             .iter()
-            .any(|field| field.table_oid != 0 && !catalog.relations.contains_key(&field.table_oid))
+            .any(|field| catalog.lacks(field.table_oid, field.column))
         {
             catalogs.refresh_soon();
         }
         let settled = catalogs.is_settled();
-        let result = columns::of_result(fields, formats, &statement, &catalog, &tags, settled)
-            .ok_or(Ending::Broken(
-                "almoner: the formats asked for do not fit the result",
-            ))?;
+        // Between its judgement and its rows, names may have come to mean something else.
+        let doubted = flight.asked.shifted(&statement, &standing, &course);
+        let shown = Shown {
+            catalog: &catalog,
+            tags: &tags,
+            settled,
+            doubted,
+        };
+        let result = columns::of_result(fields, formats, &statement, &shown).ok_or(
+            Ending::Broken("almoner: the formats asked for do not fit the result"),
+        )?;
         let masking = flight.inflight.masking(&pipeline, &result.facts).await;
         Ok(Arc::new(Columns {
             types: result.types,
@@ -127,23 +135,23 @@ impl Relay {
             return Ok(());
         };
         let count = flight.rows.as_ref().map_or(0, Rows::len);
-        let reached = flight
-            .inflight
-            .rows_left()
-            .is_some_and(|left| count as u64 >= left);
+        let bulk = flight.rows.as_ref().map_or(0, Rows::bulk);
+        let reached = flight.inflight.rows_left().is_some_and(|left| bulk >= left);
+        let heavy = reached && bulk > count as u64;
         let full = count >= WINDOW_ROWS || flight.rows_bytes >= WINDOW_BYTES;
         if reached || full {
             self.flush_rows().await;
-            self.after_window(reached).await?;
+            self.after_window(reached, heavy).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn after_window(&mut self, reached: bool) -> Result<(), Ending> {
+    /// `heavy`: it is the size of a row that reaches the count, and so that row waits for leave, too.
+    pub(super) async fn after_window(&mut self, reached: bool, heavy: bool) -> Result<(), Ending> {
         let Some(flight) = self.flight() else {
             return Ok(());
         };
-        let withholds = flight.inflight.withholds();
+        let withholds = heavy || flight.inflight.withholds();
         if withholds && flight.window_bytes > WITHHELD_BYTES_MAX {
             let denial = too_large_to_withhold(flight);
             return self.stop(denial).await;
@@ -296,7 +304,7 @@ impl Relay {
                 Expect::Parse { said, .. }
                 | Expect::Bind { said, .. }
                 | Expect::Describe { said, .. }
-                | Expect::Close { said } => *said = false,
+                | Expect::Close { said, .. } => *said = false,
                 // The caller has its error, and a pipeline has one.
                 Expect::Refused { words, .. } => *words = None,
             }
@@ -416,7 +424,7 @@ impl Relay {
             flight.window.len() >= WINDOW_PIECES || flight.window_bytes >= WINDOW_BYTES
         });
         if full {
-            self.after_window(false).await?;
+            self.after_window(false, false).await?;
         }
         Ok(())
     }
@@ -443,9 +451,10 @@ impl Relay {
 
     /// Whether rows have come in that nobody has passed on yet.
     pub(super) fn has_trickle(&mut self) -> bool {
-        self.flight().is_some_and(|flight| {
-            flight.has_pending() && flight.stopped.is_none() && !flight.inflight.withholds()
-        })
+        self.rechecking.is_none()
+            && self.flight().is_some_and(|flight| {
+                flight.has_pending() && flight.stopped.is_none() && !flight.inflight.withholds()
+            })
     }
 
     pub(super) async fn flush_trickle(&mut self) -> Result<(), Ending> {
@@ -464,7 +473,8 @@ impl Relay {
             return Ok(());
         };
         self.flush_at = None;
-        self.noted.touched |= flight.is_sensitive();
+        flight.note_given();
+        self.noted.touched |= flight.may_quote();
         let window = std::mem::take(&mut flight.window);
         let settling = flight
             .inflight

@@ -13,12 +13,14 @@ use crate::policy::{Provenance, Standing, tag_of};
 const VIEW_DEPTH_MAX: usize = 16;
 
 /// Relations of the server itself that show other people's values or statements.
-const SENSITIVE_CATALOGS: [&str; 22] = [
+const SENSITIVE_CATALOGS: [&str; 24] = [
     "pg_stats",
     "pg_stats_ext",
     "pg_stats_ext_exprs",
     "pg_statistic",
     "pg_statistic_ext_data",
+    "pg_backend_memory_contexts",
+    "pg_locks",
     "pg_stat_activity",
     "pg_stat_statements",
     "pg_stat_replication",
@@ -38,12 +40,22 @@ const SENSITIVE_CATALOGS: [&str; 22] = [
     "pg_file_settings",
 ];
 
+/// The same in `information_schema`: options hold passwords.
+const SENSITIVE_INFORMATION: [&str; 4] = [
+    "_pg_foreign_servers",
+    "_pg_user_mappings",
+    "foreign_server_options",
+    "user_mapping_options",
+];
+
 /// Tags over one snapshot.
 #[derive(Default)]
 pub(super) struct Tags {
     pub(super) generation: u64,
     pub(super) catalog: u64,
     columns: HashMap<(u32, i16), (Arc<str>, Option<Treatment>)>,
+    /// Columns computed from tagged ones.
+    computed: HashSet<(u32, i16)>,
     sensitive: HashSet<u32>,
 }
 
@@ -75,6 +87,7 @@ impl Tags {
             }
         }
         tags.inherit(catalog);
+        tags.find_computed(catalog);
         tags.follow_views(catalog);
         tags
     }
@@ -99,11 +112,19 @@ impl Tags {
         let Some(known) = catalog.relations.get(&relation) else {
             return Provenance::Unproven;
         };
+        // A column added since may be one that a tag is about.
+        if column != 0 && !known.columns.contains_key(&column) {
+            return Provenance::Unproven;
+        }
         if !self.is_sensitive(relation) {
             return Provenance::Proven;
         }
-        // Whole rows, columns added since, and what a view or the server's own catalogs compute.
-        if !known.columns.contains_key(&column) || is_sensitive_catalog(known) || depth == 0 {
+        // Whole rows, columns made of tagged ones, and what the server's own catalogs compute.
+        if column == 0
+            || self.computed.contains(&(relation, column))
+            || is_sensitive_catalog(known)
+            || depth == 0
+        {
             return Provenance::Unproven;
         }
         match (known.is_view, known.origins.get(&column)) {
@@ -113,30 +134,25 @@ impl Tags {
         }
     }
 
-    /// Parents hand their tags down by column name; a parent shows its children's rows.
+    /// Parents hand their tags down by column name. They show their children's rows, so they take over what
+    /// their children's columns are tagged with, too. Ends because tags are only ever added.
     fn inherit(&mut self, catalog: &Catalog) {
         let mut changed = true;
-        let mut rounds = 0;
-        while changed && rounds < VIEW_DEPTH_MAX {
+        while changed {
             changed = false;
-            rounds += 1;
             for (oid, relation) in &catalog.relations {
                 for parent_oid in &relation.parents {
                     let Some(parent) = catalog.relations.get(parent_oid) else {
                         continue;
                     };
                     for (number, column) in &relation.columns {
-                        let inherited = parent
+                        let of_parent = parent
                             .columns
                             .iter()
-                            .find(|(_, of_parent)| of_parent.name == column.name)
-                            .and_then(|(number, _)| self.columns.get(&(*parent_oid, *number)))
-                            .cloned();
-                        if let Some(tag) = inherited
-                            && !self.columns.contains_key(&(*oid, *number))
-                        {
-                            self.columns.insert((*oid, *number), tag);
-                            changed = true;
+                            .find(|(_, of_parent)| of_parent.name == column.name);
+                        if let Some((parents, _)) = of_parent {
+                            let (own, above) = ((*oid, *number), (*parent_oid, *parents));
+                            changed |= self.share(above, own) || self.share(own, above);
                         }
                     }
                     for (a, b) in [(oid, parent_oid), (parent_oid, oid)] {
@@ -149,13 +165,34 @@ impl Tags {
         }
     }
 
+    /// Gives `to` the tag of `from`, if it has none of its own. Whether it did.
+    fn share(&mut self, from: (u32, i16), to: (u32, i16)) -> bool {
+        match self.columns.get(&from).cloned() {
+            Some(tag) if !self.columns.contains_key(&to) => {
+                self.columns.insert(to, tag);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Generated columns hold what they are made of.
+    fn find_computed(&mut self, catalog: &Catalog) {
+        for (oid, relation) in &catalog.relations {
+            for (number, column) in &relation.columns {
+                let of_tagged = |of: &i16| self.columns.contains_key(&(*oid, *of));
+                if column.made_of.iter().any(of_tagged) {
+                    self.computed.insert((*oid, *number));
+                }
+            }
+        }
+    }
+
     /// A view is sensitive if what it reads is; its columns have the tags of their origins.
     fn follow_views(&mut self, catalog: &Catalog) {
         let mut changed = true;
-        let mut rounds = 0;
-        while changed && rounds < VIEW_DEPTH_MAX {
+        while changed {
             changed = false;
-            rounds += 1;
             for (oid, relation) in &catalog.relations {
                 // The server's own views are judged by the list above, not by what they join.
                 if relation.schema == "pg_catalog" || relation.schema == "information_schema" {
@@ -180,6 +217,10 @@ impl Tags {
 }
 
 fn is_sensitive_catalog(relation: &Relation) -> bool {
-    relation.schema == "pg_catalog" && SENSITIVE_CATALOGS.contains(&relation.name.as_str())
-        || relation.name == "pg_stat_statements"
+    let name = relation.name.as_str();
+    match relation.schema.as_str() {
+        "pg_catalog" => SENSITIVE_CATALOGS.contains(&name),
+        "information_schema" => SENSITIVE_INFORMATION.contains(&name),
+        _ => name == "pg_stat_statements",
+    }
 }
