@@ -14,7 +14,7 @@ fn main() -> Result<(), String> {
 fn plugins() -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=ALMONER_GUESTS");
     let guests = guests_dir().ok_or("no target folder around OUT_DIR")?;
-    for name in ["phi", "sql-guard", "bulk-export"] {
+    for name in ["phi", "sql-guard", "http-guard", "bulk-export"] {
         let wasm = guests.join(format!("{name}.wasm"));
         println!("cargo:rerun-if-changed={}", wasm.display());
         if !wasm.is_file() {

@@ -36,6 +36,7 @@ mod export;
 pub mod facts;
 mod guard;
 mod host;
+pub mod http;
 mod manifest;
 mod plugin;
 mod settings;
@@ -70,7 +71,7 @@ pub mod prelude {
         Answer, Appetite, Approval, Assessment, Attr, Batch, CallContext, Declaration, Detector,
         Direction, Failure, Field, FieldFinding, Finding, Found, Guard, Hit, Manifest, NoSettings,
         Operation, Pattern, Payload, Plugin, Reason, Requirement, Rewrite, Role, SettingsError,
-        Transformer, Usage, Verdict, export, facts, log, lookup, pseudonym,
+        Transformer, Usage, Verdict, export, facts, http, log, lookup, pseudonym,
     };
     pub use schemars::JsonSchema;
     pub use serde::Deserialize;

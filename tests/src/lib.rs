@@ -7,7 +7,11 @@ pub mod binary;
 pub mod certificates;
 pub mod driver;
 pub mod extended;
+pub mod fhir;
 pub mod hostile;
+pub mod http;
+pub mod http_server;
+pub mod http_world;
 pub mod meddler;
 pub mod people;
 pub mod proxy;
@@ -15,4 +19,5 @@ pub mod raw;
 pub mod watch;
 pub mod world;
 
+pub use http_world::{HttpPlan, HttpWorld};
 pub use world::{World, WorldPlan};

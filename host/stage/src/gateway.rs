@@ -60,6 +60,7 @@ pub struct Gateway {
     folder: TempDir,
     setup: Setup,
     port: u16,
+    http_port: u16,
     observe_port: u16,
 }
 
@@ -97,6 +98,7 @@ impl Gateway {
             folder,
             setup,
             port: 0,
+            http_port: 0,
             observe_port: 0,
         };
         fs::create_dir(gateway.policy_folder())
@@ -217,6 +219,11 @@ impl Gateway {
         self.port
     }
 
+    /// The port for HTTP callers on 127.0.0.1.
+    pub fn http_port(&self) -> u16 {
+        self.http_port
+    }
+
     /// The port of `/readyz` and `/metrics` on 127.0.0.1.
     pub fn observe_port(&self) -> u16 {
         self.observe_port
@@ -299,18 +306,29 @@ impl Gateway {
 
     fn choose_ports(&mut self) -> Result<()> {
         self.port = port::free()?;
-        self.observe_port = loop {
-            let other = port::free()?;
-            if other != self.port {
-                break other;
-            }
-        };
+        self.http_port = other_than(&[self.port])?;
+        self.observe_port = other_than(&[self.port, self.http_port])?;
         let config = format!(
-            "[listen]\npostgres = \"127.0.0.1:{}\"\nobserve = \"127.0.0.1:{}\"\n\n[data]\ndir = \"data\"\n{}\n\
+            "[listen]\npostgres = \"127.0.0.1:{}\"\nhttp = \"127.0.0.1:{}\"\nobserve = \"127.0.0.1:{}\"\n\n[data]\ndir = \"data\"\n{}\n\
              [policies]\ndir = \"policies\"\n\n[users]\nfile = \"users.toml\"\n\n{}\n{}",
-            self.port, self.observe_port, self.setup.data, self.setup.resources, self.setup.more
+            self.port,
+            self.http_port,
+            self.observe_port,
+            self.setup.data,
+            self.setup.resources,
+            self.setup.more
         );
         write(&self.config_file(), &config, 0o644)
+    }
+}
+
+/// A free port that is none of these.
+fn other_than(taken: &[u16]) -> Result<u16> {
+    loop {
+        let port = port::free()?;
+        if !taken.contains(&port) {
+            return Ok(port);
+        }
     }
 }
 

@@ -8,4 +8,5 @@
 //! It opens no socket, reads no clock, draws no random number and writes no
 //! log; whoever calls it supplies bytes, nonces and limits.
 
+pub mod json;
 pub mod postgres;

@@ -16,6 +16,9 @@ pub struct Overview {
     pub draining: bool,
     /// Where PostgreSQL callers connect.
     pub postgres_listen: SocketAddr,
+    /// Where HTTP callers connect.
+    #[serde(default)]
+    pub http_listen: Option<SocketAddr>,
     /// Where probes and metrics are answered.
     pub observe_listen: Option<SocketAddr>,
     /// The resources, with what is live.

@@ -64,6 +64,7 @@ impl Console for Gateway {
             started_at: jiff::Timestamp::UNIX_EPOCH,
             draining: self.draining.load(Ordering::SeqCst),
             postgres_listen: "127.0.0.1:6432".parse().unwrap(),
+            http_listen: None,
             observe_listen: None,
             resources: vec![ResourceView {
                 name: "ehr".into(),

@@ -2,6 +2,7 @@
 
 use super::output::{Exit, Output};
 use crate::config::schema;
+use crate::protocols::http;
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,8 @@ pub enum Document {
     Policy,
     /// What a guard is told about a SQL statement
     SqlFacts,
+    /// What a guard is told about an HTTP request
+    HttpFacts,
 }
 
 /// Runs the command.
@@ -32,6 +35,7 @@ pub fn run(args: Args, output: &Output) -> Exit {
         Document::Config => format!("{:#}\n", schema::config()),
         Document::Policy => format!("{:#}\n", schema::policy()),
         Document::SqlFacts => almoner_sql::schema_json(),
+        Document::HttpFacts => format!("{:#}\n", http::facts_schema()),
     };
     // JSON with and without `--json`: there is nothing else to print.
     output.raw(&text);
@@ -54,6 +58,7 @@ mod tests {
             (false, Document::Policy),
             (true, Document::Config),
             (true, Document::SqlFacts),
+            (false, Document::HttpFacts),
         ] {
             let out = Captured::default();
             let output = Output::to(json, out.clone(), Captured::default());

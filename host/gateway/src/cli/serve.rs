@@ -47,6 +47,7 @@ pub fn run(args: Args, output: &Output) -> Exit {
     let started = |config: &crate::config::gateway::Gateway| {
         tracing::info!(
             postgres = %config.postgres_listen,
+            http = ?config.http_listen,
             observe = ?config.observe_listen,
             admin = %config.admin_socket.display(),
             "serving"

@@ -66,6 +66,9 @@ fn print(status: &Status, now: Timestamp, output: &Output) {
         clean(&status.version),
         about.postgres_listen
     ));
+    if let Some(address) = about.http_listen {
+        output.line(format_args!("           http on {address}"));
+    }
     for resource in &about.resources {
         let (name, protocol) = (clean(&resource.name), clean(&resource.protocol));
         output.line(format_args!(
@@ -188,6 +191,7 @@ mod tests {
                 started_at: Timestamp::UNIX_EPOCH,
                 draining: false,
                 postgres_listen: "127.0.0.1:6432".parse().unwrap(),
+                http_listen: None,
                 observe_listen: None,
                 resources: vec![ResourceView {
                     name: "ehr".into(),

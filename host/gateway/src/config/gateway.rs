@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Gateway {
     /// Where PostgreSQL callers connect.
     pub postgres_listen: SocketAddr,
+    /// Where HTTP callers connect, if they do.
+    pub http_listen: Option<SocketAddr>,
     /// Certificate and key offered to callers.
     pub tls: ListenerTls,
     /// Refuse callers that do not ask for TLS. Default: true unless listening on loopback only.
@@ -81,10 +83,94 @@ pub struct Limits {
 /// A named upstream.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    /// The name callers use as the database name.
+    /// Its name in rules and records; what PostgreSQL callers use as the database name.
     pub name: String,
     /// Where and how to reach it.
-    pub upstream: PostgresUpstream,
+    pub upstream: Upstream,
+}
+
+/// What a resource is.
+#[derive(Clone, Debug)]
+pub enum Upstream {
+    /// A PostgreSQL server.
+    Postgres(PostgresUpstream),
+    /// An HTTP server.
+    Http(HttpUpstream),
+}
+
+impl Resource {
+    /// `postgres`, `http`: as records and sessions name it.
+    pub fn protocol(&self) -> &'static str {
+        match self.upstream {
+            Upstream::Postgres(_) => "postgres",
+            Upstream::Http(_) => "http",
+        }
+    }
+
+    /// The PostgreSQL server behind it, if it is one.
+    pub fn postgres(&self) -> Option<&PostgresUpstream> {
+        match &self.upstream {
+            Upstream::Postgres(upstream) => Some(upstream),
+            Upstream::Http(_) => None,
+        }
+    }
+
+    /// The HTTP server behind it, if it is one.
+    pub fn http(&self) -> Option<&HttpUpstream> {
+        match &self.upstream {
+            Upstream::Http(upstream) => Some(upstream),
+            Upstream::Postgres(_) => None,
+        }
+    }
+}
+
+/// An HTTP server, how callers name it, and the credential the gateway shows there.
+#[derive(Clone, Debug)]
+pub struct HttpUpstream {
+    /// Encrypted and checked, chain and host name. `false`: plain text.
+    pub tls: bool,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path that all requests are below; empty, or begins with a slash and does not end with one.
+    pub base: String,
+    /// How callers choose it.
+    pub route: HttpRoute,
+    /// What the gateway shows there; callers never see it.
+    pub credential: Option<HttpCredential>,
+    /// PEM bundle to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How callers choose an HTTP resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpRoute {
+    /// By the host name they ask for, lower case, without port.
+    Host(String),
+    /// By how the path begins, which is taken off: `/fhir`.
+    Prefix(String),
+}
+
+/// What the gateway shows an HTTP server to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpCredential {
+    /// `Authorization: Bearer …`
+    Bearer(SecretSource),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The gateway's account there.
+        user: String,
+        /// Its password.
+        password: SecretSource,
+    },
+    /// A header of the server's own.
+    Header {
+        /// Its name, lower case.
+        name: String,
+        /// Its value.
+        value: SecretSource,
+    },
 }
 
 /// A PostgreSQL server and the account the gateway uses there.

@@ -4,6 +4,7 @@
 mod check;
 mod column;
 mod gateway;
+mod http;
 mod plugin;
 mod policy;
 mod resource;
@@ -269,7 +270,7 @@ mod tests {
                 .unwrap()
                 .resources
                 .len(),
-            1
+            2
         );
         std::fs::remove_file(dir.path().join("almoner.toml")).unwrap();
         assert_eq!(users(&write("users.txt", users_file)).unwrap().len(), 2);

@@ -15,6 +15,8 @@ pub struct PolicySet {
     pub rules: Vec<Rule>,
     /// Which columns hold what.
     pub columns: Vec<ColumnTag>,
+    /// Which fields of documents hold what.
+    pub fields: Vec<FieldTag>,
     /// What is done to each kind; first match wins, then the built-in defaults.
     pub treatments: Vec<TreatmentChoice>,
 }
@@ -60,7 +62,7 @@ pub struct WordSetUse {
 /// Where a component comes from.
 #[derive(Clone, Debug)]
 pub enum PluginSource {
-    /// Carried by the binary: `phi`, `sql-guard`, `bulk-export`.
+    /// Carried by the binary: `phi`, `sql-guard`, `http-guard`, `bulk-export`.
     Builtin(String),
     /// A file with the SHA-256 it must have, hex.
     File {
@@ -98,6 +100,8 @@ pub struct Rule {
     pub unproven: Treatment,
     /// `false`: only tagged columns are masked, no content detection. Loud in `almoner check`.
     pub detect: bool,
+    /// Media types of replies that pass unmasked (`image/png`), lower case. Loud in `almoner check`.
+    pub unmasked_types: Vec<String>,
     /// Least confidence (0–100) of a finding that is masked.
     pub confidence_min: u8,
     /// Rows past the threshold of an approval: pause there, or hold all rows back until decided.
@@ -160,6 +164,41 @@ pub struct ColumnTag {
     pub treatment: Option<Treatment>,
     /// File and line of the entry.
     pub place: Place,
+}
+
+/// Says that fields of documents hold a kind of identifier.
+#[derive(Clone, Debug)]
+pub struct FieldTag {
+    /// Resources (`*` globs).
+    pub resource: Glob,
+    /// Which fields.
+    pub fields: FieldNames,
+    /// `phi.ssn`, …
+    pub kind: String,
+    /// Instead of what the kind says.
+    pub treatment: Option<Treatment>,
+    /// File and line of the entry.
+    pub place: Place,
+}
+
+/// How a tag names fields.
+#[derive(Clone, Debug)]
+pub enum FieldNames {
+    /// By where they are: `Patient.name[].family` (`*` globs).
+    Path(Glob),
+    /// By their own name, wherever they are and in any case (`*` globs, lower case).
+    Name(Glob),
+}
+
+impl FieldTag {
+    /// Whether a field of a resource is meant, by its path and its own name.
+    pub fn fits(&self, resource: &str, path: &str, name: &str) -> bool {
+        self.resource.matches(resource)
+            && match &self.fields {
+                FieldNames::Path(glob) => glob.matches(path),
+                FieldNames::Name(glob) => glob.matches(&name.to_ascii_lowercase()),
+            }
+    }
 }
 
 /// What is done to a kind, for whom.

@@ -16,7 +16,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::config::gateway::{ListenerTls, PostgresUpstream, UpstreamTls};
+use crate::config::gateway::{ListenerTls, Upstream, UpstreamTls};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub struct Shown {
 }
 
 /// Settings for callers' connections.
-pub fn for_callers(from: &ListenerTls, alpn: &[u8]) -> Result<Shown, TlsError> {
+pub fn for_callers(from: &ListenerTls, alpn: &[&[u8]]) -> Result<Shown, TlsError> {
     let (certificate, key) = match from {
         ListenerTls::Files { certificate, key } => (certificate.clone(), key.clone()),
         ListenerTls::SelfSigned { dir } => self_signed(dir)?,
@@ -74,7 +74,7 @@ pub fn for_callers(from: &ListenerTls, alpn: &[u8]) -> Result<Shown, TlsError> {
             path: certificate,
             error,
         })?;
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Shown {
         config: Arc::new(config),
         certificate: leaf,
@@ -82,15 +82,33 @@ pub fn for_callers(from: &ListenerTls, alpn: &[u8]) -> Result<Shown, TlsError> {
 }
 
 /// Settings for one upstream; `None` for plain text.
-pub fn for_upstream(upstream: &PostgresUpstream) -> Result<Option<Arc<ClientConfig>>, TlsError> {
-    if upstream.tls == UpstreamTls::Disable {
+pub fn for_upstream(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+    match upstream {
+        Upstream::Postgres(upstream) => checked(upstream.tls, upstream.ca_file.as_deref(), &[]),
+        Upstream::Http(upstream) => {
+            let tls = if upstream.tls {
+                UpstreamTls::VerifyFull
+            } else {
+                UpstreamTls::Disable
+            };
+            checked(tls, upstream.ca_file.as_deref(), &[b"h2", b"http/1.1"])
+        }
+    }
+}
+
+fn checked(
+    tls: UpstreamTls,
+    ca_file: Option<&Path>,
+    alpn: &[&[u8]],
+) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+    if tls == UpstreamTls::Disable {
         return Ok(None);
     }
-    let roots = Arc::new(roots(upstream.ca_file.as_deref())?);
+    let roots = Arc::new(roots(ca_file)?);
     let provider = Arc::new(ring::default_provider());
     let failed = |why: String| TlsError::File {
         doing: "trusting",
-        path: upstream.ca_file.clone().unwrap_or_default(),
+        path: ca_file.map(Path::to_path_buf).unwrap_or_default(),
         why,
     };
     let verifier =
@@ -100,7 +118,7 @@ pub fn for_upstream(upstream: &PostgresUpstream) -> Result<Option<Arc<ClientConf
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?;
-    let config = if upstream.tls == UpstreamTls::VerifyCa {
+    let mut config = if tls == UpstreamTls::VerifyCa {
         builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(ChainOnly(verifier)))
@@ -108,6 +126,7 @@ pub fn for_upstream(upstream: &PostgresUpstream) -> Result<Option<Arc<ClientConf
     } else {
         builder.with_webpki_verifier(verifier).with_no_client_auth()
     };
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Some(Arc::new(config)))
 }
 

@@ -2,7 +2,7 @@
 //! with their golden vectors.
 
 /// Names after `builtin:`.
-pub const BUILTIN_NAMES: [&str; 3] = ["phi", "sql-guard", "bulk-export"];
+pub const BUILTIN_NAMES: [&str; 4] = ["phi", "sql-guard", "http-guard", "bulk-export"];
 
 /// A component and its golden vectors.
 pub fn builtin_component(name: &str) -> Option<(&'static [u8], &'static [u8])> {
@@ -14,6 +14,10 @@ pub fn builtin_component(name: &str) -> Option<(&'static [u8], &'static [u8])> {
         "sql-guard" => (
             include_bytes!(concat!(env!("ALMONER_GUESTS"), "/sql-guard.wasm")),
             include_bytes!("../../../../plugins/sql-guard/sql-guard.golden.json"),
+        ),
+        "http-guard" => (
+            include_bytes!(concat!(env!("ALMONER_GUESTS"), "/http-guard.wasm")),
+            include_bytes!("../../../../plugins/http-guard/http-guard.golden.json"),
         ),
         "bulk-export" => (
             include_bytes!(concat!(env!("ALMONER_GUESTS"), "/bulk-export.wasm")),

@@ -209,12 +209,15 @@ pub(super) async fn ask(
         Decision::Approved {
             approvers,
             max_rows,
-        } => Ok(Approved {
-            id,
-            approvers: approvers.into_iter().map(|one| one.login).collect(),
-            max_rows,
-            fingerprint,
-        }),
+        } => {
+            caller.present().await;
+            Ok(Approved {
+                id,
+                approvers: approvers.into_iter().map(|one| one.login).collect(),
+                max_rows,
+                fingerprint,
+            })
+        }
         Decision::Denied { by, .. } => Err(Refusal {
             code: "approval/denied".to_owned(),
             message: format!("approval {id} was denied by {}", by.login),
@@ -285,6 +288,7 @@ mod tests {
             known_functions: vec![],
             unproven: Treatment::Redact,
             detect: true,
+            unmasked_types: vec![],
             confidence_min: 50,
             release: Release::UntilThreshold,
             strictest_approval: Requirement {

@@ -2,6 +2,7 @@
 //! them. Nothing here can send or release anything.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -192,6 +193,12 @@ pub struct Waiting {
 pub trait Caller: Send + Sync {
     /// Tells the caller that it waits and for what. Must not block.
     fn waiting(&self, waiting: &Waiting);
+
+    /// Resolves when the caller is there to take what was approved. Whoever went away with a ticket number
+    /// comes back for it; the exchange is judged again only then.
+    fn present(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Whether a wait that is dropped now was canceled by its caller; otherwise the caller has left.
     fn canceled(&self) -> bool;

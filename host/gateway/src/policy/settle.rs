@@ -149,6 +149,11 @@ impl InFlight {
         }
     }
 
+    /// The row count at which the exchange needs a look; `None`: none.
+    pub fn recheck_at_rows(&self) -> Option<u64> {
+        self.recheck_at_rows
+    }
+
     /// Whether rows are held back until a decision or the end.
     pub fn withholds(&self) -> bool {
         self.recheck_at_rows.is_some()
@@ -265,8 +270,18 @@ impl InFlight {
         request: Arc<dyn Request>,
         caller: Arc<dyn Caller>,
     ) -> impl Future<Output = Result<Option<GoOn>, Denial>> + Send + 'static {
+        self.recheck_at(self.bulk, pipeline, request, caller)
+    }
+
+    /// The same at a row count that a reply in hand is known to reach, before any of it is masked.
+    pub fn recheck_at(
+        &self,
+        rows: u64,
+        pipeline: Arc<Pipeline>,
+        request: Arc<dyn Request>,
+        caller: Arc<dyn Caller>,
+    ) -> impl Future<Output = Result<Option<GoOn>, Denial>> + Send + 'static {
         let session = Arc::clone(&self.ticket.session);
-        let rows = self.bulk;
         async move { recheck::recheck(&pipeline, &session, &*request, &*caller, rows).await }
     }
 

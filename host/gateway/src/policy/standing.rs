@@ -6,7 +6,7 @@ use std::sync::Arc;
 use almoner_sandbox::DetectorSession;
 
 use super::treatment::Pseudonyms;
-use crate::config::policy::{ColumnTag, Glob};
+use crate::config::policy::{ColumnTag, FieldTag, Glob};
 use crate::plugins::{Generation, RuleRuntime};
 
 /// The generation and rule that apply to one exchange.
@@ -27,6 +27,16 @@ impl Standing {
     /// What the policy says of columns.
     pub fn columns(&self) -> &[ColumnTag] {
         &self.generation.set.columns
+    }
+
+    /// What the policy says of fields of documents.
+    pub fn fields(&self) -> &[FieldTag] {
+        &self.generation.set.fields
+    }
+
+    /// Media types of replies that pass unmasked, because the rule says so.
+    pub fn unmasked_types(&self) -> &[String] {
+        &self.runtime().rule.unmasked_types
     }
 
     /// Functions outside the server's own that are known to be harmless reads.

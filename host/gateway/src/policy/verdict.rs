@@ -42,6 +42,8 @@ pub enum Withdrawn {
     CanceledMidway,
     /// The caller went away before it was sent.
     Abandoned,
+    /// The caller went away in mid-response.
+    AbandonedMidway,
     /// The gateway stops before it was sent.
     Stopping,
     /// Something before it in the same pipeline failed, and so the upstream would not do it.
@@ -53,7 +55,7 @@ impl Withdrawn {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Canceled | Self::CanceledMidway => "canceled",
-            Self::Abandoned => "abandoned",
+            Self::Abandoned | Self::AbandonedMidway => "abandoned",
             Self::Stopping => "stopping",
             Self::Skipped => "skipped",
         }
@@ -61,7 +63,7 @@ impl Withdrawn {
 
     /// Whether the upstream has it.
     pub(super) fn was_sent(self) -> bool {
-        self == Self::CanceledMidway
+        matches!(self, Self::CanceledMidway | Self::AbandonedMidway)
     }
 
     pub(super) fn message(self) -> &'static str {
@@ -70,6 +72,7 @@ impl Withdrawn {
             Self::CanceledMidway => "canceling statement due to user request",
             Self::Stopping => "the gateway is stopping; nothing was sent",
             Self::Abandoned => "the caller went away; nothing was sent",
+            Self::AbandonedMidway => "the caller went away",
             Self::Skipped => "what came before it failed; nothing was sent",
         }
     }

@@ -2,4 +2,5 @@
 //! `login`, `action`, `session`); each hands every exchange to `policy` and knows neither plugins nor the
 //! audit trail.
 
+pub mod http;
 pub mod postgres;

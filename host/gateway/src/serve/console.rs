@@ -18,9 +18,10 @@ use crate::policy::Pipeline;
 pub(super) struct Running {
     started_at: jiff::Timestamp,
     postgres_listen: SocketAddr,
+    http_listen: Option<SocketAddr>,
     observe_listen: Option<SocketAddr>,
     audit_dir: PathBuf,
-    resources: Vec<String>,
+    resources: Vec<(String, &'static str)>,
     pipeline: Arc<Pipeline>,
     users: Arc<Users>,
     draining: watch::Receiver<bool>,
@@ -43,12 +44,13 @@ impl Running {
         Self {
             started_at: now,
             postgres_listen: config.postgres_listen,
+            http_listen: config.http_listen,
             observe_listen: config.observe_listen,
             audit_dir: config.audit_dir.clone(),
             resources: config
                 .resources
                 .iter()
-                .map(|resource| resource.name.clone())
+                .map(|resource| (resource.name.clone(), resource.protocol()))
                 .collect(),
             pipeline,
             users,
@@ -87,13 +89,14 @@ impl Console for Running {
             started_at: self.started_at,
             draining: *self.draining.borrow(),
             postgres_listen: self.postgres_listen,
+            http_listen: self.http_listen,
             observe_listen: self.observe_listen,
             resources: self
                 .resources
                 .iter()
-                .map(|name| ResourceView {
+                .map(|(name, protocol)| ResourceView {
                     name: name.clone(),
-                    protocol: "postgres".to_owned(),
+                    protocol: (*protocol).to_owned(),
                     sessions: sessions
                         .iter()
                         .filter(|session| session.resource == *name)

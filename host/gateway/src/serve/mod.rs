@@ -5,6 +5,7 @@ mod console;
 mod keys;
 mod reload;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Console};
 use crate::approvals::{Approvals, AuditRecorder, Limits as ApprovalLimits};
-use crate::config::gateway::Gateway;
+use crate::config::gateway::{Gateway, Limits};
 use crate::config::load;
 use crate::config::problem::ConfigErrors;
 use crate::identity::mock_secret;
@@ -24,7 +25,7 @@ use crate::listener;
 use crate::listener::tls::{self, TlsError};
 use crate::plugins::{BuildError, Builder, KeyFile, KeyFileError};
 use crate::policy::{Metrics, Parts, Pipeline};
-use crate::protocols::postgres;
+use crate::protocols::{http, postgres};
 use crate::telemetry::metrics::{Exposition, MetricsError, SyncMetrics};
 
 use console::Running;
@@ -128,14 +129,8 @@ pub async fn run(
     .await?;
 
     let (drain, draining) = watch::channel(false);
-    let shown = tls::for_callers(&config.tls, postgres::ALPN)?;
-    let mut upstream_tls = std::collections::HashMap::new();
-    for resource in &config.resources {
-        upstream_tls.insert(
-            resource.name.clone(),
-            tls::for_upstream(&resource.upstream)?,
-        );
-    }
+    let shown = tls::for_callers(&config.tls, &[postgres::ALPN])?;
+    let upstream_tls = upstream_tls(&config)?;
     let shared = postgres::Shared::new(
         Arc::clone(&pipeline),
         Arc::clone(&users),
@@ -150,6 +145,7 @@ pub async fn run(
     for catalogs in shared.catalogs() {
         tokio::spawn(catalogs.keep_fresh());
     }
+    let http = open_http(&config, &pipeline, &users, &upstream_tls, &draining).await?;
     keys::follow(&config.keys_file, &pipeline);
     let running = Arc::new(Running::new(
         &config,
@@ -188,18 +184,20 @@ pub async fn run(
     let listener = listen(config.postgres_listen).await?;
     started(&config);
 
-    let metrics = Arc::clone(&pipeline);
-    let serving = listener::serve(
+    let (limits, metrics) = (&config.limits, Arc::clone(&pipeline));
+    let serving_http = serve_http(http, limits, draining.clone(), Arc::clone(&pipeline));
+    let serving_postgres = listener::serve(
         listener,
-        config.limits.sessions_max,
-        config.limits.drain,
+        limits.sessions_max,
+        limits.drain,
         draining,
         move |socket, peer, place| postgres::serve(Arc::clone(&shared), socket, peer, place),
         move || metrics.metrics().connection_refused(),
     );
+    let serving = async { tokio::join!(serving_postgres, serving_http) };
     tokio::pin!(serving);
     let failed = tokio::select! {
-        () = &mut serving => None,
+        _ = &mut serving => None,
         () = stop => None,
         error = audit.fatal() => Some(error),
     };
@@ -215,6 +213,70 @@ pub async fn run(
     }
     audit.close().await?;
     Ok(())
+}
+
+/// What TLS is spoken with each upstream; `None` for plain text.
+type UpstreamTls = HashMap<String, Option<Arc<rustls::ClientConfig>>>;
+
+fn upstream_tls(config: &Gateway) -> Result<UpstreamTls, TlsError> {
+    config
+        .resources
+        .iter()
+        .map(|resource| {
+            Ok((
+                resource.name.clone(),
+                tls::for_upstream(&resource.upstream)?,
+            ))
+        })
+        .collect()
+}
+
+/// The socket for HTTP callers, if there is an address for them.
+async fn open_http(
+    config: &Gateway,
+    pipeline: &Arc<Pipeline>,
+    users: &Arc<Users>,
+    upstream_tls: &UpstreamTls,
+    draining: &watch::Receiver<bool>,
+) -> Result<Option<(Arc<http::Shared>, TcpListener)>, ServeError> {
+    let Some(address) = config.http_listen else {
+        return Ok(None);
+    };
+    let shown = tls::for_callers(&config.tls, &http::ALPN)?;
+    let shared = http::Shared::new(
+        Arc::clone(pipeline),
+        Arc::clone(users),
+        config.limits.clone(),
+        &config.resources,
+        |resource| upstream_tls.get(&resource.name).cloned().flatten(),
+        shown.config,
+        config.tls_required,
+        draining.clone(),
+    );
+    Ok(Some((shared, listen(address).await?)))
+}
+
+/// Serves HTTP callers, if there is an address for them.
+async fn serve_http(
+    http: Option<(Arc<http::Shared>, TcpListener)>,
+    limits: &Limits,
+    draining: watch::Receiver<bool>,
+    pipeline: Arc<Pipeline>,
+) {
+    let Some((shared, listener)) = http else {
+        return;
+    };
+    let all = Arc::clone(&shared);
+    listener::serve(
+        listener,
+        limits.sessions_max,
+        limits.drain,
+        draining,
+        move |socket, peer, place| http::serve(Arc::clone(&shared), socket, peer, place),
+        move || pipeline.metrics().connection_refused(),
+    )
+    .await;
+    all.give_up().await;
 }
 
 fn drained(draining: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {

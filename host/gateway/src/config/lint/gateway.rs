@@ -1,6 +1,8 @@
 //! Where the gateway's own file lets data travel unprotected.
 
-use super::super::gateway::{Gateway, ListenerTls, SecretSource, UpstreamTls};
+use super::super::gateway::{
+    Gateway, HttpCredential, HttpUpstream, ListenerTls, SecretSource, Upstream, UpstreamTls,
+};
 use super::super::load::stays_here;
 use super::super::secret::permissions_problem;
 use super::{Warning, overall};
@@ -9,8 +11,11 @@ use super::{Warning, overall};
 pub fn gateway(gateway: &Gateway) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |what: String| warnings.push(overall(what));
-    let address = gateway.postgres_listen;
-    if !address.ip().is_loopback() {
+    let callers = [Some(gateway.postgres_listen), gateway.http_listen];
+    for address in callers.into_iter().flatten() {
+        if address.ip().is_loopback() {
+            continue;
+        }
         if !gateway.tls_required {
             warn(format!(
                 "[tls] required = false: callers may send data to {address} in plain text"
@@ -30,7 +35,15 @@ pub fn gateway(gateway: &Gateway) -> Vec<Warning> {
         ));
     }
     for resource in &gateway.resources {
-        let (name, upstream) = (&resource.name, &resource.upstream);
+        let name = &resource.name;
+        let upstream = match &resource.upstream {
+            Upstream::Postgres(upstream) => upstream,
+            Upstream::Http(upstream) => {
+                warnings.extend(http(name, upstream));
+                continue;
+            }
+        };
+        let mut warn = |what: String| warnings.push(overall(what));
         match upstream.tls {
             UpstreamTls::Disable if !stays_here(&upstream.host) => {
                 warn(format!(
@@ -43,16 +56,42 @@ pub fn gateway(gateway: &Gateway) -> Vec<Warning> {
             }
             _ => {}
         }
-        if let Some(SecretSource::File(path)) = &upstream.password {
-            if let Err(e) = std::fs::metadata(path) {
-                warn(format!(
-                    "resource \"{name}\": the password file {} cannot be read: {e}",
-                    path.display()
-                ));
-            } else if let Some(problem) = permissions_problem(path) {
-                warn(format!("resource \"{name}\": {problem}"));
-            }
-        }
+        warnings.extend(
+            upstream
+                .password
+                .as_ref()
+                .and_then(|from| secret(name, from)),
+        );
     }
     warnings
+}
+
+fn http(name: &str, upstream: &HttpUpstream) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if !upstream.tls && !stays_here(&upstream.host) {
+        let what = "allow-plaintext sends its credential and all data in plain text";
+        warnings.push(overall(format!("resource \"{name}\": {what}")));
+    }
+    let from = upstream
+        .credential
+        .as_ref()
+        .map(|credential| match credential {
+            HttpCredential::Bearer(from)
+            | HttpCredential::Basic { password: from, .. }
+            | HttpCredential::Header { value: from, .. } => from,
+        });
+    warnings.extend(from.and_then(|from| secret(name, from)));
+    warnings
+}
+
+/// A secret's file that cannot be read, or that others can.
+fn secret(name: &str, from: &SecretSource) -> Option<Warning> {
+    let SecretSource::File(path) = from else {
+        return None;
+    };
+    let what = match std::fs::metadata(path) {
+        Err(e) => format!("the password file {} cannot be read: {e}", path.display()),
+        Ok(_) => permissions_problem(path)?,
+    };
+    Some(overall(format!("resource \"{name}\": {what}")))
 }

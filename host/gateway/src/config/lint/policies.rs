@@ -110,6 +110,12 @@ fn rule(rule: &Rule) -> Vec<Warning> {
                 .to_owned(),
         );
     }
+    if !rule.unmasked_types.is_empty() {
+        let types = rule.unmasked_types.join(", ");
+        warn(format!(
+            "unmasked_types: replies of type {types} pass as they are"
+        ));
+    }
     if rule.opaque == Opaque::Allow {
         warn("opaque = \"allow\": statements that hide what they do are run".to_owned());
     }

@@ -35,6 +35,14 @@ pub fn resources(set: &PolicySet, gateway: &Gateway) -> Vec<Warning> {
         );
         warnings.push(at(&tag.place, what));
     }
+    for tag in set.fields.iter().filter(|tag| !matched(&tag.resource)) {
+        let what = format!(
+            "field tag: \"{}\" matches no resource; there is {}",
+            tag.resource.as_str(),
+            list(&all)
+        );
+        warnings.push(at(&tag.place, what));
+    }
     for name in names() {
         let open = |rule: &Rule| rule.allow && rule.resources.iter().any(|glob| glob.matches(name));
         if !set.rules.iter().any(open) {

@@ -44,15 +44,19 @@ fn read<'a>(reader: &mut Reader<'a>, mut document: DeTable<'a>, folder: &Path) -
     reader.finish_document(&document, &SECTIONS);
 
     let dir = absolute(folder, data.dir.as_ref(), "data");
-    let (postgres_listen, observe_listen) = addresses(reader, &listen.value);
+    let (postgres_listen, http_listen, observe_listen) = addresses(reader, &listen.value);
     let (about, kept) = ("[data]: \"response_bodies\"", data.response_bodies.as_ref());
     let response_bodies = bounded(reader, about, kept, mib(1), Size(0)..=mib(1024));
     let (about, reserve) = ("[data]: \"reserve\"", data.reserve.as_ref());
     let reserve = bounded(reader, about, reserve, mib(256), mib(16)..=mib(1 << 20));
-    let beyond_this_machine = !postgres_listen.ip().is_loopback();
+    let callers = [Some(postgres_listen), http_listen].into_iter().flatten();
+    let beyond_this_machine = callers
+        .into_iter()
+        .any(|address| !address.ip().is_loopback());
     let tls_required = tls.value.required.as_ref();
     Gateway {
         postgres_listen,
+        http_listen,
         tls: certificate(reader, &tls, folder, &dir),
         tls_required: tls_required.map_or(beyond_this_machine, |at| at.value),
         observe_listen,
@@ -66,7 +70,7 @@ fn read<'a>(reader: &mut Reader<'a>, mut document: DeTable<'a>, folder: &Path) -
         keys_file: dir.join("keys"),
         cache_dir: dir.join("cache"),
         limits: limits(reader, &limits_written.value),
-        resources: all_resources(reader, &resources, folder),
+        resources: all_resources(reader, &resources, folder, http_listen.is_some()),
     }
 }
 
@@ -75,21 +79,30 @@ fn absolute(folder: &Path, written: Option<&At<PathBuf>>, default: impl AsRef<Pa
     folder.join(written.map_or(default.as_ref(), |at| at.value.as_path()))
 }
 
-/// Where PostgreSQL callers connect, and whoever observes.
+/// Where PostgreSQL and HTTP callers connect, and whoever observes.
 fn addresses(
     reader: &mut Reader<'_>,
     listen: &written::Listen,
-) -> (SocketAddr, Option<SocketAddr>) {
+) -> (SocketAddr, Option<SocketAddr>, Option<SocketAddr>) {
     let postgres = address(reader, "postgres", listen.postgres.as_ref());
     let postgres = postgres.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 6432)));
+    let http = address(reader, "http", listen.http.as_ref());
     let observe = address(reader, "observe", listen.observe.as_ref());
-    if let (Some(observe), Some(written)) = (observe, &listen.observe)
-        && observe == postgres
-    {
-        let what = format!("[listen]: \"observe\" is the address of \"postgres\": {observe}");
-        reader.report(&written.span, what, "Give it a port of its own.");
+    let mut taken = vec![("postgres", postgres)];
+    for (key, address, written) in [
+        ("http", http, &listen.http),
+        ("observe", observe, &listen.observe),
+    ] {
+        let (Some(address), Some(written)) = (address, written) else {
+            continue;
+        };
+        if let Some((other, _)) = taken.iter().find(|(_, other)| *other == address) {
+            let what = format!("[listen]: \"{key}\" is the address of \"{other}\": {address}");
+            reader.report(&written.span, what, "Give it a port of its own.");
+        }
+        taken.push((key, address));
     }
-    (postgres, observe)
+    (postgres, http, observe)
 }
 
 fn admin_socket(reader: &mut Reader<'_>, written: Option<&At<PathBuf>>, folder: &Path) -> PathBuf {
@@ -275,7 +288,7 @@ mod tests {
         assert_eq!(gateway.anchor_file, Path::new("/etc/almoner/data/anchor"));
         assert_eq!(gateway.audit_reserve_bytes, 256 << 20);
         assert_eq!(gateway.limits.idle, Duration::from_secs(1800));
-        let upstream = &gateway.resources[0].upstream;
+        let upstream = gateway.resources[0].postgres().unwrap();
         assert_eq!((upstream.port, upstream.database.as_str()), (5432, "ehr"));
         assert_eq!(upstream.tls, UpstreamTls::VerifyFull);
     }
@@ -305,7 +318,7 @@ mod tests {
             "8: [limits]: \"idle\": 100d is out of bounds. It is 1s to 7d.",
             "9: unknown section \"resources\". Did you mean \"resource\"?",
             "11: resource: \"e h r\" is not a name.",
-            "12: resource \"a\": \"postgres\" is missing.",
+            "12: resource \"a\": \"postgres\" or \"http\" is missing.",
             "15: resource \"a\" is defined twice, first in line 13.",
             "16: resource \"a\": unknown key \"hots\". Did you mean \"host\"?",
         ];

@@ -20,8 +20,9 @@ const SETS_MAX: usize = 32;
 const SET_NAME_BYTES_MAX: usize = 64;
 
 /// Components carried by the binary, and the key of rules they belong to.
-const BUILTINS: [(&str, &str); 3] = [
+const BUILTINS: [(&str, &str); 4] = [
     ("bulk-export", "approvals"),
+    ("http-guard", "guards"),
     ("phi", "detectors"),
     ("sql-guard", "guards"),
 ];

@@ -13,9 +13,9 @@ use super::super::written::policy as written;
 use super::super::written::read::{Entry, Reader};
 use super::plugin::plugin;
 use super::rule::rule;
-use super::tag::{choice, tag};
+use super::tag::{choice, field, tag};
 
-const SECTIONS: [&str; 4] = ["plugin", "rule", "column", "treatment"];
+const SECTIONS: [&str; 5] = ["plugin", "rule", "column", "field", "treatment"];
 
 /// Merges the files, in the order given.
 pub(super) fn meant<'f>(
@@ -28,6 +28,7 @@ pub(super) fn meant<'f>(
         plugins: Vec::new(),
         rules: Vec::new(),
         columns: Vec::new(),
+        fields: Vec::new(),
         treatments: Vec::new(),
     };
     let mut taken = Taken::default();
@@ -43,6 +44,9 @@ pub(super) fn meant<'f>(
             let rules = reader.entries::<written::Rule>(&mut document, "rule");
             for entry in reader.entries(&mut document, "column") {
                 set.columns.extend(tag(&mut reader, file, &entry));
+            }
+            for entry in reader.entries(&mut document, "field") {
+                set.fields.extend(field(&mut reader, file, &entry));
             }
             for entry in reader.entries(&mut document, "treatment") {
                 set.treatments.extend(choice(&mut reader, file, &entry));

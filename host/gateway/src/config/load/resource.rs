@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::super::gateway::{PostgresUpstream, Resource, SecretSource, UpstreamTls};
+use super::super::gateway::{PostgresUpstream, Resource, SecretSource, Upstream, UpstreamTls};
 use super::super::written::at::At;
 use super::super::written::gateway as written;
 use super::super::written::read::{Entry, Reader};
 use super::check::{bounded, name, required};
+use super::http;
 
 /// All `[[resource]]` entries; at least one.
 pub(super) fn all_resources(
     reader: &mut Reader<'_>,
     written: &[Entry<written::Resource>],
     folder: &Path,
+    http_listens: bool,
 ) -> Vec<Resource> {
     if written.is_empty() {
         let remedy = "Add [[resource]] with a name and postgres = { host = …, user = … }.";
@@ -34,7 +36,7 @@ pub(super) fn all_resources(
             "resource",
             "name",
             at,
-            "Callers use it as the database name.",
+            "Rules name it, and PostgreSQL callers use it as the database name.",
         );
         let Some((at, name)) = at.and_then(|at| Some((at, name(reader, "resource", at)?))) else {
             continue;
@@ -45,18 +47,44 @@ pub(super) fn all_resources(
             reader.report(&at.span, what, "Rename one of them.");
         }
         let about = format!("resource \"{name}\"");
-        let remedy = "Say where it is: postgres = { host = \"db.internal\", user = \"almoner\" }.";
-        let postgres = &entry.value.postgres;
-        if let Some(at) = required(reader, entry, &about, "postgres", postgres, remedy)
-            && let Some(upstream) = upstream(reader, entry, &about, &name, at, folder)
-        {
+        let upstream = match (&entry.value.postgres, &entry.value.http) {
+            (Some(at), None) => {
+                postgres(reader, entry, &about, &name, at, folder).map(Upstream::Postgres)
+            }
+            (None, Some(at)) => {
+                if !http_listens {
+                    let what = format!("{about} is for HTTP callers, and nothing listens for them");
+                    reader.report(&at.span, what, "Add [listen] http = \"127.0.0.1:8443\".");
+                }
+                http::upstream(reader, entry, &about, &name, at, folder).map(Upstream::Http)
+            }
+            (Some(_), Some(at)) => {
+                let what = format!("{about} has both \"postgres\" and \"http\"");
+                reader.report(&at.span, what, "Make two resources of it.");
+                None
+            }
+            (None, None) => {
+                if !entry
+                    .dropped
+                    .iter()
+                    .any(|key| key == "postgres" || key == "http")
+                {
+                    let what = format!("{about}: \"postgres\" or \"http\" is missing");
+                    let remedy = "Say where it is: postgres = { host = \"db.internal\", user = \"almoner\" }.";
+                    reader.report(&entry.span, what, remedy);
+                }
+                None
+            }
+        };
+        if let Some(upstream) = upstream {
+            http::check_route(reader, &about, &resources, &upstream, &entry.value);
             resources.push(Resource { name, upstream });
         }
     }
     resources
 }
 
-fn upstream(
+fn postgres(
     reader: &mut Reader<'_>,
     entry: &Entry<written::Resource>,
     about: &str,
@@ -101,7 +129,7 @@ fn upstream(
     let password = written
         .password
         .as_ref()
-        .and_then(|at| secret(reader, about, at, folder));
+        .and_then(|at| secret(reader, about, "password", at, folder));
     let (host, user) = (host?, user?);
     Some(PostgresUpstream {
         host: host.value.clone(),
@@ -163,9 +191,11 @@ pub(crate) fn stays_here(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn secret(
+/// Where a secret comes from: exactly one source.
+pub(super) fn secret(
     reader: &mut Reader<'_>,
     about: &str,
+    key: &str,
     at: &At<written::Secret>,
     folder: &Path,
 ) -> Option<SecretSource> {
@@ -198,7 +228,7 @@ fn secret(
         (None, None, None) => {
             reader.report(
                 &at.span,
-                format!("{about}: \"password\" does not say where from"),
+                format!("{about}: \"{key}\" does not say where from"),
                 remedy,
             );
             None
@@ -206,7 +236,7 @@ fn secret(
         _ => {
             reader.report(
                 &at.span,
-                format!("{about}: \"password\" has more than one source"),
+                format!("{about}: \"{key}\" has more than one source"),
                 remedy,
             );
             None
@@ -249,7 +279,8 @@ mod tests {
         );
         assert_eq!(
             with("host = \"/run/postgresql\"\n").unwrap().resources[0]
-                .upstream
+                .postgres()
+                .unwrap()
                 .tls,
             UpstreamTls::Disable
         );
@@ -262,7 +293,14 @@ mod tests {
                 "\"almoner\"",
                 &format!("\"almoner\", password = {password}"),
             ))
-            .map(|gateway| gateway.resources[0].upstream.password.clone().unwrap())
+            .map(|gateway| {
+                gateway.resources[0]
+                    .postgres()
+                    .unwrap()
+                    .password
+                    .clone()
+                    .unwrap()
+            })
         };
         let file = SecretSource::File("/etc/almoner/ehr.pw".into());
         assert_eq!(with("{ file = \"ehr.pw\" }").unwrap(), file);

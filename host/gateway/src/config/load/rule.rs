@@ -78,6 +78,7 @@ pub(super) fn rule(
         known_functions: functions(reader, &about, items(written.known_functions.as_ref())),
         unproven: unproven.unwrap_or(Treatment::Redact),
         detect,
+        unmasked_types: media_types(reader, &about, items(written.unmasked_types.as_ref())),
         confidence_min: confidence(reader, &about, written.confidence_min.as_ref()),
         release: release(written.release.as_ref()),
         strictest_approval,
@@ -104,6 +105,32 @@ fn check_what_is_asked(
         let remedy = "Name one, or write detect = false if only tagged columns shall be masked.";
         reader.report(span.unwrap_or(&entry.span), what, remedy);
     }
+}
+
+/// `type/subtype`, without parameters.
+fn media_types(reader: &mut Reader<'_>, about: &str, written: &[At<String>]) -> Vec<String> {
+    let token = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
+    };
+    let mut types = Vec::new();
+    for at in written {
+        match at.value.split_once('/') {
+            Some((one, other)) if token(one) && token(other) => {
+                types.push(at.value.to_ascii_lowercase());
+            }
+            _ => {
+                let what = format!(
+                    "{about}: \"unmasked_types\": {:?} is not a media type",
+                    at.value
+                );
+                reader.report(&at.span, what, "Write one such as \"image/png\".");
+            }
+        }
+    }
+    types
 }
 
 fn confidence(reader: &mut Reader<'_>, about: &str, written: Option<&At<u64>>) -> u8 {

@@ -1,6 +1,6 @@
-//! Column tags and treatments of the policy folder.
+//! Column and field tags and treatments of the policy folder.
 
-use super::super::policy::{ColumnTag, Glob, Treatment, TreatmentChoice};
+use super::super::policy::{ColumnTag, FieldNames, FieldTag, Glob, Treatment, TreatmentChoice};
 use super::super::written::at::At;
 use super::super::written::policy as written;
 use super::super::written::read::{Entry, Reader};
@@ -41,6 +41,57 @@ pub(super) fn tag(
             None
         }
     }
+}
+
+/// One `[[field]]`.
+pub(super) fn field(
+    reader: &mut Reader<'_>,
+    file: &str,
+    entry: &Entry<written::Field>,
+) -> Option<FieldTag> {
+    let written = &entry.value;
+    let fields = match (&written.path, &written.name) {
+        (Some(at), None) => {
+            let path = word(reader, "field: \"path\"", at)?;
+            Some((&at.value, FieldNames::Path(Glob::new(path))))
+        }
+        (None, Some(at)) => {
+            let name = word(reader, "field: \"name\"", at)?.to_ascii_lowercase();
+            Some((&at.value, FieldNames::Name(Glob::new(name))))
+        }
+        _ => {
+            if !entry
+                .dropped
+                .iter()
+                .any(|key| key == "path" || key == "name")
+            {
+                let remedy = "Write path = \"patients[].ssn\" or name = \"ssn\".";
+                reader.report(
+                    &entry.span,
+                    "field: it needs one of \"path\" and \"name\"",
+                    remedy,
+                );
+            }
+            None
+        }
+    };
+    let about = fields.as_ref().map_or("field".to_owned(), |(written, _)| {
+        format!("field \"{written}\"")
+    });
+    let remedy = "Say what it holds: kind = \"phi.ssn\".";
+    let kind = required(reader, entry, &about, "kind", &written.kind, remedy);
+    let kind = kind.and_then(|at| kind_name(reader, &about, at, false));
+    let resource = match &written.resource {
+        Some(at) => word(reader, &format!("{about}: \"resource\""), at)?,
+        None => "*".to_owned(),
+    };
+    Some(FieldTag {
+        resource: Glob::new(resource),
+        fields: fields?.1,
+        kind: kind?,
+        treatment: written.treatment.as_ref().map(|at| treatment(at.value)),
+        place: place(reader, file, entry),
+    })
 }
 
 /// One `[[treatment]]`.

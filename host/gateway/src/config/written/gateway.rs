@@ -36,6 +36,8 @@ pub struct Config {
 pub struct Listen {
     /// Address and port where PostgreSQL callers connect. Default: 127.0.0.1:6432.
     pub postgres: Option<At<String>>,
+    /// Address and port where HTTP callers connect. Default: none.
+    pub http: Option<At<String>>,
     /// Address and port of /healthz, /readyz and /metrics, plain HTTP. Default: none.
     pub observe: Option<At<String>>,
     /// Path of the admin API's local socket. Default: run/admin.sock.
@@ -109,16 +111,86 @@ pub struct Limits {
     pub failed_logins_recorded_per_minute: Option<At<u64>>,
 }
 
-/// A named upstream.
+/// A named upstream: exactly one of postgres and http.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Resource {
-    /// The name callers use as the database name.
+    /// Its name in rules and records; PostgreSQL callers use it as the database name.
     #[schemars(required)]
     pub name: Option<At<String>>,
     /// A PostgreSQL server and the account the gateway uses there.
-    #[schemars(required)]
     pub postgres: Option<At<Postgres>>,
+    /// An HTTP server and the credential the gateway shows there.
+    pub http: Option<At<Http>>,
+}
+
+/// An HTTP server and the credential the gateway shows there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { url = \"https://fhir.internal/r4\", prefix = \"/fhir\" }"
+)]
+pub struct Http {
+    /// Where it is: https://host:port/path. Requests go below the path.
+    #[schemars(required, regex(pattern = "^https?://.+$"))]
+    pub url: Option<At<String>>,
+    /// Callers choose the resource by this host name. Instead of prefix.
+    pub host: Option<At<String>>,
+    /// Callers choose the resource by how the path begins; the prefix is taken off. Default: /NAME, unless host is given.
+    #[schemars(regex(pattern = "^/.+$"))]
+    pub prefix: Option<At<String>>,
+    /// What the gateway shows there; callers never see it. Default: none.
+    pub credential: Option<At<Credential>>,
+    /// PEM bundle to trust instead of the system's.
+    pub ca: Option<At<PathBuf>>,
+    /// Permits an http:// URL on another machine. For closed networks only.
+    #[serde(rename = "allow-plaintext", alias = "allow_plaintext")]
+    pub allow_plaintext: Option<At<bool>>,
+}
+
+/// What the gateway shows an HTTP server: exactly one of the three.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { bearer = { file = \"/etc/almoner/fhir.token\" } }"
+)]
+pub struct Credential {
+    /// A bearer token.
+    pub bearer: Option<At<Secret>>,
+    /// An account and its password.
+    pub basic: Option<At<BasicCredential>>,
+    /// A header of the server's own, such as X-Api-Key.
+    pub header: Option<At<HeaderCredential>>,
+}
+
+/// An account of HTTP Basic authentication.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { user = \"almoner\", password = { file = \"fhir.pw\" } }"
+)]
+pub struct BasicCredential {
+    /// The account.
+    #[schemars(required)]
+    pub user: Option<At<String>>,
+    /// Where its password is fetched from; never the password itself.
+    #[schemars(required)]
+    pub password: Option<At<Secret>>,
+}
+
+/// A header with a secret value.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { name = \"X-Api-Key\", value = { file = \"fhir.key\" } }"
+)]
+pub struct HeaderCredential {
+    /// Name of the header.
+    #[schemars(required)]
+    pub name: Option<At<String>>,
+    /// Where its value is fetched from; never the value itself.
+    #[schemars(required)]
+    pub value: Option<At<Secret>>,
 }
 
 /// A PostgreSQL server and the account the gateway uses there.

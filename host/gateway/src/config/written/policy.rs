@@ -20,6 +20,8 @@ pub struct PolicyFile {
     pub rule: Option<Vec<At<Rule>>>,
     /// Which columns hold what.
     pub column: Option<Vec<At<Column>>>,
+    /// Which fields of documents (JSON, forms) hold what.
+    pub field: Option<Vec<At<Field>>>,
     /// What is done to each kind of identifier. The first that matches wins, then the built-in defaults.
     pub treatment: Option<Vec<At<TreatmentChoice>>>,
 }
@@ -31,8 +33,8 @@ pub struct Plugin {
     /// The name rules use; unique in the folder.
     #[schemars(required)]
     pub name: Option<At<String>>,
-    /// "builtin:phi", "builtin:sql-guard", "builtin:bulk-export", or "file:PATH" of a component, relative
-    /// to the policy folder.
+    /// "builtin:phi", "builtin:sql-guard", "builtin:http-guard", "builtin:bulk-export", or "file:PATH" of a
+    /// component, relative to the policy folder.
     #[serde(rename = "use")]
     #[schemars(required, regex(pattern = "^(builtin|file):.+$"))]
     pub source: Option<At<String>>,
@@ -95,6 +97,8 @@ pub struct Rule {
     pub unproven: Option<At<Treatment>>,
     /// false: only tagged columns are masked, nothing is looked for in the content. Default: true.
     pub detect: Option<At<bool>>,
+    /// Media types of HTTP replies that pass unmasked, such as image/png. Default: none; what cannot be masked is refused.
+    pub unmasked_types: Option<At<Vec<At<String>>>>,
     /// Least confidence of a finding that is masked, 0 to 100. Default: 50.
     #[schemars(range(min = 0, max = 100))]
     pub confidence_min: Option<At<u64>>,
@@ -153,6 +157,24 @@ pub struct Column {
     /// Resource it is about; * stands for any run of characters. Default: *.
     pub resource: Option<At<String>>,
     /// What the column holds: phi.ssn, phi.mrn, …
+    #[schemars(required)]
+    pub kind: Option<At<String>>,
+    /// Instead of what is done to the kind elsewhere.
+    pub treatment: Option<At<Treatment>>,
+}
+
+/// Says that fields of documents hold a kind of identifier: exactly one of path and name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Field {
+    /// Where the fields are: patients[].name.family, or from the resource type on in FHIR: Patient.name[].family.
+    /// * stands for any run of characters.
+    pub path: Option<At<String>>,
+    /// What the fields are called, wherever they are, in any case; * stands for any run of characters.
+    pub name: Option<At<String>>,
+    /// Resource it is about; * stands for any run of characters. Default: *.
+    pub resource: Option<At<String>>,
+    /// What the fields hold: phi.ssn, phi.mrn, …
     #[schemars(required)]
     pub kind: Option<At<String>>,
     /// Instead of what is done to the kind elsewhere.

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::cancel::CancelRegistry;
 use super::catalog::Catalogs;
-use super::login::{self, LoginError, Logins, Note};
+use super::login::{self, LoginError};
 use super::session;
 use super::startup::{self, Wanted};
 use super::statement::Texts;
@@ -25,6 +25,7 @@ use super::stream::Stream;
 use super::upstream::Dialer;
 use super::words::OwnWords;
 use crate::config::gateway::{Limits, Resource, UpstreamTls};
+use crate::identity::failures::{Logins, Note};
 use crate::identity::principal::Principal;
 use crate::identity::users::Users;
 use crate::listener::{Place, SessionPlace};
@@ -79,13 +80,14 @@ impl Shared {
     ) -> Arc<Self> {
         let resources = resources
             .iter()
-            .map(|resource| {
-                let tls = match resource.upstream.tls {
+            .filter_map(|resource| Some((resource, resource.postgres()?)))
+            .map(|(resource, upstream)| {
+                let tls = match upstream.tls {
                     UpstreamTls::Disable => None,
                     UpstreamTls::VerifyCa | UpstreamTls::VerifyFull => upstream_tls(resource),
                 };
                 let dialer = Dialer::new(
-                    resource.upstream.clone(),
+                    upstream.clone(),
                     tls,
                     limits.upstream_connect,
                     limits.message_bytes_max,

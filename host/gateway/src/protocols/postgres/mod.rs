@@ -52,5 +52,4 @@ pub use cancel::CancelRegistry;
 pub use catalog::Catalogs;
 pub(crate) use connection::ALPN;
 pub use connection::{Shared, serve};
-pub use login::Logins;
 pub use startup::MEDIA;
