@@ -16,7 +16,7 @@ use almoner_plugin_sdk::{
 use http_guard::HttpGuard;
 use serde_json::{Value, json};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/http-guard.golden.json");
+const GOLDEN: &str = "http-guard.golden.json";
 
 struct Case {
     name: &'static str,

@@ -10,7 +10,7 @@ use hyper::{Method, StatusCode};
 
 use super::facts::{Facts, SCHEMA};
 use super::target::Target;
-use crate::policy::{Action, Effect, Exchange, ExchangeId, Request, Standing};
+use crate::policy::{Action, Before, Effect, Exchange, ExchangeId, Request, Standing};
 
 /// How guards and records know the language of the action.
 const DIALECT: &str = "http";
@@ -46,6 +46,7 @@ impl Request for Asked {
         Exchange {
             id: self.id.clone(),
             actions: vec![self.action.clone()],
+            before: Before::default(),
         }
     }
 
@@ -53,6 +54,7 @@ impl Request for Asked {
         Exchange {
             id: self.id.clone(),
             actions: Vec::new(),
+            before: Before::default(),
         }
     }
 }

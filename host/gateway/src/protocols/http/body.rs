@@ -124,6 +124,24 @@ fn form(
     if bytes.is_empty() {
         return Ok(Form::Empty);
     }
+    let form = form_of_type(headers, media, unmasked_types)?;
+    // UTF-16 and the like would be searched as something that it is not.
+    if form != Form::Unmasked && std::str::from_utf8(bytes).is_err() {
+        return Err(Unmaskable::Charset);
+    }
+    Ok(form)
+}
+
+/// Why a body could not be masked, as far as its headers tell: a stream that never ends is not waited for.
+pub(super) fn foretold(headers: &HeaderMap, unmasked_types: &[String]) -> Result<(), Unmaskable> {
+    form_of_type(headers, &media(headers), unmasked_types).map(|_| ())
+}
+
+fn form_of_type(
+    headers: &HeaderMap,
+    media: &str,
+    unmasked_types: &[String],
+) -> Result<Form, Unmaskable> {
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
@@ -145,8 +163,7 @@ fn form(
         }
         _ => return Err(Unmaskable::Type),
     };
-    // UTF-16 and the like would be searched as something that it is not.
-    if !charset_is_utf8(headers) || std::str::from_utf8(bytes).is_err() {
+    if !charset_is_utf8(headers) {
         return Err(Unmaskable::Charset);
     }
     Ok(form)

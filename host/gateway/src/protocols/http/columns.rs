@@ -228,10 +228,11 @@ impl<'a> Columns<'a> {
                 zone: Zone::Plain, ..
             }) => Sort::Scalar,
             Some(Node {
-                zone: Zone::Fhir(_),
+                zone: Zone::Fhir(resource),
+                around,
                 name,
                 ..
-            }) => Sort::ScalarElement(fhir::scalar(name)),
+            }) => Sort::ScalarElement(fhir::scalar(resource, around, name)),
             _ => Sort::Closed,
         }
     }

@@ -87,8 +87,8 @@ struct Mark {
     resource_type: Option<String>,
     /// `url`, all of them known extensions.
     known_url: Option<bool>,
-    /// `url` without a scheme: part of a larger extension.
-    relative_url: bool,
+    /// `url`, all of them without a scheme: part of a larger extension.
+    relative_url: Option<bool>,
 }
 
 /// By the index of the object's first token. Read before anything is decided, since names come in any order.
@@ -118,7 +118,8 @@ fn marks(bytes: &[u8], tokens: &[Token]) -> Result<HashMap<usize, Mark>, Unreada
                         let mark = marks.entry(*object).or_default();
                         let known = fhir::is_known_extension(&url);
                         mark.known_url = Some(known && mark.known_url.unwrap_or(true));
-                        mark.relative_url = !url.contains([':', '/']);
+                        let relative = !url.contains([':', '/']);
+                        mark.relative_url = Some(relative && mark.relative_url.unwrap_or(true));
                     }
                     _ => {}
                 }
@@ -409,7 +410,7 @@ impl Walk<'_, '_> {
 
 fn harmless(mark: Option<&Mark>, columns: &Columns<'_>, node: usize) -> bool {
     mark.is_some_and(|mark| {
-        mark.known_url == Some(true) || (mark.relative_url && columns.within_extension(node))
+        mark.known_url == Some(true) || (mark.relative_url == Some(true) && columns.within_extension(node))
     })
 }
 

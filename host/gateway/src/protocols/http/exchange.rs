@@ -9,7 +9,6 @@ use super::action::{Asked, Outgoing};
 use super::held::HttpCaller;
 use super::lease::Lease;
 use super::reply::{self, Answered, Reply};
-
 use super::sinks::{self, Answer};
 use super::upstream::{Upstream, UpstreamError};
 use super::words::OwnWords;
@@ -85,15 +84,15 @@ impl Exchange {
                     .await;
             }
         };
-        if let Err(denial) = self.recheck(&mut in_flight, reply.rows).await {
+        if let Err(denial) = self.recheck(&mut in_flight, reply.bulk).await {
             return self.stopped(in_flight, &denial).await;
         }
         self.release(in_flight, answered.status, reply).await
     }
 
     /// A reply with more records than may pass without a look is held as a whole.
-    async fn recheck(&self, in_flight: &mut InFlight, rows: u64) -> Result<(), Denial> {
-        while let Some(at) = in_flight.recheck_at_rows().filter(|at| *at < rows) {
+    async fn recheck(&self, in_flight: &mut InFlight, bulk: u64) -> Result<(), Denial> {
+        while let Some(at) = in_flight.recheck_at_rows().filter(|at| *at < bulk) {
             let again = in_flight.recheck_at(
                 at,
                 Arc::clone(&self.lease.pipeline),
@@ -117,9 +116,10 @@ impl Exchange {
         let masking = in_flight.masking(pipeline, &reply.facts).await;
         let mut searcher = self.lease.searcher();
         let mut window: Vec<Masked<_>> = Vec::with_capacity(reply.pieces.len());
-        let mut rows = reply.rows;
+        let mut counted = (reply.rows, reply.bulk);
         for mut piece in reply.pieces {
-            piece.count_rows(std::mem::take(&mut rows));
+            let (rows, bulk) = std::mem::take(&mut counted);
+            piece.count_rows(rows, bulk);
             window.push(
                 in_flight
                     .mask(pipeline, &masking, &mut searcher, piece)
@@ -199,6 +199,7 @@ fn outcome(status: StatusCode, unmasked: bool) -> String {
 
 fn of_error(error: &UpstreamError) -> (StatusCode, &'static str) {
     match error {
+        UpstreamError::Unmaskable(why) => (StatusCode::BAD_GATEWAY, why.code()),
         UpstreamError::Slow => (StatusCode::GATEWAY_TIMEOUT, "upstream/slow"),
         UpstreamError::Large => (StatusCode::BAD_GATEWAY, "upstream/too-large"),
         UpstreamError::Connect(_) => (StatusCode::BAD_GATEWAY, "upstream/unreachable"),
@@ -214,6 +215,7 @@ fn of_error(error: &UpstreamError) -> (StatusCode, &'static str) {
 /// For callers: without names of servers and files.
 fn words_of(error: &UpstreamError) -> &'static str {
     match error {
+        UpstreamError::Unmaskable(why) => why.words(),
         UpstreamError::Slow => "the server behind this gateway did not answer in time",
         UpstreamError::Large => "the reply is larger than this gateway takes",
         _ => {

@@ -134,11 +134,13 @@ pub(super) fn text(resource: &str, parent: &str, name: &str, value: &str) -> Ele
     }
 }
 
-/// What a number or truth value is; they are not searched.
-pub(super) fn scalar(name: &str) -> Element {
-    match name {
-        "latitude" | "longitude" => Element::Kind("phi.address"),
-        _ => Element::Clinical,
+/// What a number or truth value is; they are not searched. Where FHIR wants a string that identifies, a number
+/// in its place does the same.
+pub(super) fn scalar(resource: &str, parent: &str, name: &str) -> Element {
+    match (name, text(resource, parent, name, "")) {
+        ("latitude" | "longitude", _) => Element::Kind("phi.address"),
+        (_, Element::Clinical | Element::Free) => Element::Clinical,
+        (_, identifying) => identifying,
     }
 }
 
@@ -162,12 +164,27 @@ fn code(value: &str) -> Element {
     let fits = value.len() <= CODE_BYTES_MAX
         && value
             .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'@'));
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'@'))
+        && !has_number_of_a_person(value);
     if fits {
         Element::Clinical
     } else {
         Element::Free
     }
+}
+
+/// Whether digits stand in it as in a social security or telephone number; codes have none like it.
+fn has_number_of_a_person(value: &str) -> bool {
+    let groups: Vec<&str> = value
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .collect();
+    groups.windows(3).any(|three| {
+        let lengths: Vec<usize> = three.iter().map(|group| group.len()).collect();
+        let digits = three
+            .iter()
+            .all(|group| group.bytes().all(|byte| byte.is_ascii_digit()));
+        digits && matches!(*lengths, [3, 2 | 3, 4])
+    })
 }
 
 /// `mm[Hg]`, `10*3/uL`, `years old`: a word or two, without a number that could be one of somebody's.
@@ -279,7 +296,18 @@ mod tests {
         assert_eq!(text("Patient", "text", "div", "<div/>"), Element::Narrative);
         assert_eq!(text("Binary", "", "data", "aGk="), Element::Binary);
         assert_eq!(text("Patient", "photo", "data", "aGk="), Element::Binary);
-        assert_eq!(scalar("latitude"), Element::Kind("phi.address"));
+        assert_eq!(
+            scalar("Location", "position", "latitude"),
+            Element::Kind("phi.address")
+        );
+        assert_eq!(
+            scalar("Patient", "identifier", "value"),
+            Element::Kind("phi.id")
+        );
+        assert_eq!(
+            scalar("Patient", "address", "postalCode"),
+            Element::Kind("phi.zip")
+        );
     }
 
     #[test]
@@ -287,6 +315,8 @@ mod tests {
         for (parent, name, value) in [
             ("coding", "code", "718-7"),
             ("coding", "system", "http://loinc.org"),
+            ("coding", "system", "urn:oid:2.16.840.1.113883.4.642"),
+            ("", "id", "0b1e3a52-7c1d-4a55-9d3e-6f0a1b2c3d4e"),
             ("valueQuantity", "unit", "mm[Hg]"),
             ("valueQuantity", "code", "10*3/uL"),
             ("", "status", "final"),
@@ -306,7 +336,10 @@ mod tests {
             text("Observation", "coding", "display", "Body weight"),
             Element::Free
         );
-        assert_eq!(scalar("value"), Element::Clinical);
+        assert_eq!(
+            scalar("Observation", "valueQuantity", "value"),
+            Element::Clinical
+        );
     }
 
     #[test]
@@ -315,6 +348,10 @@ mod tests {
             ("code", "Ann Garcia"),
             ("reference", "Patient?name=x"),
             ("id", "a@example.org"),
+            ("id", "219-09-9999"),
+            ("reference", "Patient/219-09-9999"),
+            ("system", "tel:+1-617-555-0101"),
+            ("code", "(617)555-0101"),
         ] {
             assert_eq!(
                 text("Observation", "x", name, value),

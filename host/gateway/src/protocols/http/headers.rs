@@ -1,6 +1,7 @@
 //! Which headers pass. A request's: all but those of the connection, of identity, of caching and ranges;
 //! what would have the upstream do something else than what was judged is refused. A reply's: a short list.
 
+use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Names the approval that a repeated request spends.
@@ -93,7 +94,24 @@ const IDENTITY: [&str; 24] = [
     "x-goog-authenticated-user-email",
 ];
 
-/// The same, by how names begin.
+/// What is shown to the upstream is the gateway's own credential and no other.
+const CREDENTIALS: [&str; 8] = [
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-access-token",
+    "x-csrf-token",
+    "x-goog-api-key",
+    "x-functions-key",
+    "ocp-apim-subscription-key",
+];
+
+/// Belong to the Model Context Protocol, whose calls are not judged here.
+const MCP: [&str; 2] = ["mcp-session-id", "mcp-protocol-version"];
+/// Replies of this type have no end to wait for.
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Of [`IDENTITY`], by how names begin.
 const IDENTITY_PREFIXES: [&str; 10] = [
     "x-forwarded-",
     "x-auth-",
@@ -119,6 +137,38 @@ pub(super) const REPLY: [&str; 8] = [
     "warning",
 ];
 
+/// What the request asks for that is not carried here, in words for the caller and with the status that says
+/// so. Handed on without what asks for it, it would be another request than the caller's.
+pub(super) fn not_carried(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    let says = |name: HeaderName, said: fn(&str) -> bool| {
+        headers
+            .get_all(name)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .any(|value| said(&String::from_utf8_lossy(value).trim().to_ascii_lowercase()))
+    };
+    // An offer of HTTP/2 may be left unanswered (RFC 9110, 7.8); clients make it with any request.
+    if says(header::UPGRADE, |protocol| protocol != "h2c") {
+        return Some((
+            StatusCode::NOT_IMPLEMENTED,
+            "WebSocket and other upgrades are not carried",
+        ));
+    }
+    if says(header::CONTENT_TYPE, |media| media.starts_with("application/grpc")) {
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "gRPC is not carried"));
+    }
+    if MCP.iter().any(|name| headers.contains_key(*name)) {
+        return Some((StatusCode::NOT_IMPLEMENTED, "MCP is not carried"));
+    }
+    if says(header::ACCEPT, |media| media.starts_with(EVENT_STREAM)) {
+        return Some((
+            StatusCode::NOT_ACCEPTABLE,
+            "event streams, and MCP over them, are not carried",
+        ));
+    }
+    None
+}
+
 /// A reason to refuse a request by its headers, in words for the caller.
 pub(super) fn refuse(headers: &HeaderMap) -> Option<&'static str> {
     if SINGLE
@@ -126,6 +176,10 @@ pub(super) fn refuse(headers: &HeaderMap) -> Option<&'static str> {
         .any(|name| headers.get_all(*name).iter().count() > 1)
     {
         return Some("a header that must be there once is there twice");
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Some("transfer codings other than chunked are not carried");
     }
     let mut names = headers.keys().map(|name| plain(name.as_str()));
     if names.any(|name| OVERRIDES.contains(&name.as_str())) {
@@ -142,7 +196,8 @@ pub(super) fn refuse(headers: &HeaderMap) -> Option<&'static str> {
     encoded.then_some("encoded request bodies are not carried")
 }
 
-/// The headers that are sent on.
+/// The headers that are sent on. None whose name has a `_`: servers that hand headers on as variables take it
+/// for a `-`, and would find two where one was judged.
 pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
     let named_by_connection: Vec<String> = headers
         .get_all(header::CONNECTION)
@@ -154,7 +209,7 @@ pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::new();
     for (name, value) in headers {
         let written = name.as_str();
-        if !is_dropped(written) && !named_by_connection.iter().any(|dropped| dropped == written) {
+        if !written.contains('_') && !is_dropped(written) && !named_by_connection.iter().any(|dropped| dropped == written) {
             out.append(name.clone(), value.clone());
         }
     }
@@ -168,6 +223,7 @@ fn is_dropped(name: &str) -> bool {
     let plain = plain(name);
     DROPPED.contains(&plain.as_str())
         || IDENTITY.contains(&plain.as_str())
+        || CREDENTIALS.contains(&plain.as_str())
         || IDENTITY_PREFIXES
             .iter()
             .any(|prefix| plain.starts_with(prefix))
@@ -255,6 +311,9 @@ mod tests {
             ("Range", "bytes=0-1"),
             ("If-None-Match", "\"x\""),
             ("Accept-Encoding", "gzip"),
+            ("X-API-Key", "theirs"),
+            ("Content_Type", "application/json"),
+            ("x_note", "theirs"),
             ("Accept", "application/fhir+json"),
             ("If-None-Exist", "identifier=x"),
             ("Prefer", "wait=5, return=minimal"),
@@ -289,10 +348,38 @@ mod tests {
             &[("X-Original-URL", "/admin")],
             &[("If-Match", "W/\"3\"")],
             &[("Content-Encoding", "gzip")],
+            &[("Transfer-Encoding", "gzip, chunked")],
         ] {
             assert!(refuse(&headers(pairs)).is_some(), "{pairs:?}");
         }
         assert_eq!(refuse(&headers(&[("Content-Encoding", "identity")])), None);
+    }
+
+    #[test]
+    fn streams_and_other_protocols_are_told_apart() {
+        for (name, value) in [
+            ("Upgrade", "websocket"),
+            ("Upgrade", "h2c, WebSocket"),
+            ("Upgrade", "TLS/1.3"),
+            ("Content-Type", "application/grpc"),
+            ("Content-Type", "Application/gRPC-Web+proto"),
+            ("MCP-Protocol-Version", "2025-06-18"),
+            ("Mcp-Session-Id", "x"),
+            ("Accept", "application/json, text/event-stream"),
+            ("Accept", "Text/Event-Stream;q=0.5"),
+        ] {
+            assert!(
+                not_carried(&headers(&[(name, value)])).is_some(),
+                "{name}: {value}"
+            );
+        }
+        for (name, value) in [
+            ("Upgrade", "h2c"),
+            ("Content-Type", "application/json"),
+            ("Accept", "*/*"),
+        ] {
+            assert_eq!(not_carried(&headers(&[(name, value)])), None, "{name}: {value}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) struct Piece {
     bits: Vec<Bit>,
     cells: Vec<Cell>,
     rows: u64,
+    bulk: u64,
     this_year: i32,
 }
 
@@ -116,9 +117,9 @@ impl Piece {
         });
     }
 
-    /// Says how many records this piece has.
-    pub(super) fn count_rows(&mut self, rows: u64) {
-        self.rows = rows;
+    /// Says how many records this piece has, and for how many they count.
+    pub(super) fn count_rows(&mut self, rows: u64, bulk: u64) {
+        (self.rows, self.bulk) = (rows, bulk);
     }
 
     pub(super) fn cells(&self) -> usize {
@@ -206,6 +207,10 @@ impl Part for Piece {
 
     fn rows(&self) -> u64 {
         self.rows
+    }
+
+    fn bulk(&self) -> u64 {
+        self.bulk
     }
 }
 

@@ -17,6 +17,9 @@ use crate::policy::{ColumnFacts, Standing};
 /// Media type of recorded replies: status line, headers, body.
 pub(super) const MEDIA: &str = "application/http";
 
+/// A record of a body that says of itself no number of records.
+const RECORD_BYTES_USUAL: usize = 1 << 10;
+
 /// What the upstream answered.
 pub(super) struct Answered {
     pub(super) status: StatusCode,
@@ -29,6 +32,8 @@ pub(super) struct Reply {
     pub(super) pieces: Vec<Piece>,
     pub(super) facts: Vec<ColumnFacts>,
     pub(super) rows: u64,
+    /// The same as thresholds count it.
+    pub(super) bulk: u64,
     /// Whether the body passes unmasked, by the rule's word.
     pub(super) unmasked: bool,
 }
@@ -63,9 +68,16 @@ impl Reply {
             pieces,
             facts: columns.into_facts(),
             rows: body.rows,
+            bulk: body.rows.max(kibibytes(bytes)),
             unmasked: body.unmasked,
         })
     }
+}
+
+/// A body counts for at least as many records as it has KiB: what is a list is for its author to say, and
+/// thousands of people as members of one object, or within one string, are thousands all the same.
+fn kibibytes(body: &Bytes) -> u64 {
+    body.len().div_ceil(RECORD_BYTES_USUAL) as u64
 }
 
 /// Status line and headers. Values are the upstream's own text: each is a cell.

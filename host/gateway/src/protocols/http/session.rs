@@ -326,15 +326,19 @@ impl Requests {
         headers: &header::HeaderMap,
         parsed: &Result<Target, Ambiguous>,
     ) -> Instead {
-        if let Err(why) = parsed {
-            return OwnWords::problem(StatusCode::BAD_REQUEST, "http/ambiguous", why.0);
-        }
-        let (pipeline, why) = (&self.shared.pipeline, "no such resource");
+        let why = match parsed {
+            Ok(_) => "no such resource",
+            Err(_) => "no such resource: the path is ambiguous",
+        };
+        let pipeline = &self.shared.pipeline;
         self.shared
             .door
             .note_failure(pipeline, self.peer, headers, "", why)
             .await;
-        no_such_resource()
+        match parsed {
+            Ok(_) => no_such_resource(),
+            Err(why) => OwnWords::problem(StatusCode::BAD_REQUEST, "http/ambiguous", why.0),
+        }
     }
 
     async fn lease(
@@ -464,6 +468,9 @@ fn refusal(head: &Parts, body: &Incoming) -> Option<Refused> {
     let refused = |status, why| Some(Refused { status, why });
     if [Method::TRACE, Method::CONNECT].contains(&head.method) {
         return refused(StatusCode::METHOD_NOT_ALLOWED, "the method is not carried");
+    }
+    if let Some((status, why)) = headers::not_carried(&head.headers) {
+        return refused(status, why);
     }
     if let Some(why) = headers::refuse(&head.headers) {
         return refused(StatusCode::BAD_REQUEST, why);

@@ -27,7 +27,10 @@ pub(super) fn forward<'a>(
     InFlight,
     impl Future<Output = Result<Answered, UpstreamError>> + Send + 'a,
 ) {
-    (InFlight::forwarded(ticket), upstream.send(outgoing))
+    let in_flight = InFlight::forwarded(ticket);
+    let unmasked_types = in_flight.standing().unmasked_types().to_vec();
+    let answered = async move { upstream.send(outgoing, &unmasked_types).await };
+    (in_flight, answered)
 }
 
 /// The response for a caller.

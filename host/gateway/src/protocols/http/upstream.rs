@@ -22,13 +22,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::action::Outgoing;
+use super::body::{self, Unmaskable};
 use super::reply::Answered;
 use crate::config::gateway::{HttpCredential, HttpRoute, HttpUpstream, SecretSource};
 use crate::config::secret;
 
 /// From the request to the reply's head: searches over large stores take minutes, not more.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(120);
-/// Between two pieces of a reply's body.
+/// The whole of a reply's body: a stream that drips does not hold its place for ever.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(600);
+/// Between two pieces of it.
 const PIECE_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A fetched credential is used for so long, so that a command is not run for each request; one that was
 /// changed is obeyed within this time.
@@ -59,6 +62,8 @@ pub(super) enum UpstreamError {
     Large,
     #[error("the upstream wants to change the protocol")]
     Upgrade,
+    #[error("{}", .0.words())]
+    Unmaskable(Unmaskable),
 }
 
 /// Where a resource is, on both sides of the gateway.
@@ -145,8 +150,12 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and reads the whole reply.
-    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Answered, UpstreamError> {
+    /// Sends a request and reads the whole reply, unless its head tells that it cannot be masked.
+    pub(super) async fn send(
+        &self,
+        outgoing: &Outgoing,
+        unmasked_types: &[String],
+    ) -> Result<Answered, UpstreamError> {
         let request = self.request(outgoing).await?;
         let sent = tokio::time::timeout(REPLY_WAIT_MAX, self.client.request(request)).await;
         let response = sent
@@ -156,10 +165,12 @@ impl Upstream {
             return Err(UpstreamError::Upgrade);
         }
         let (head, body) = response.into_parts();
+        let foretold = body::foretold(&head.headers, unmasked_types);
+        let body = tokio::time::timeout(BODY_WAIT_MAX, self.collect(body, foretold)).await;
         Ok(Answered {
             status: head.status,
             headers: head.headers,
-            body: self.collect(body).await?,
+            body: body.map_err(|_| UpstreamError::Slow)??,
         })
     }
 
@@ -225,8 +236,13 @@ impl Upstream {
         Ok(value)
     }
 
-    /// The whole body; trailers are left out.
-    async fn collect(&self, mut body: Incoming) -> Result<Bytes, UpstreamError> {
+    /// The whole body; trailers are left out. If it is foretold that it cannot be masked, it ends with the
+    /// first byte.
+    async fn collect(
+        &self,
+        mut body: Incoming,
+        foretold: Result<(), Unmaskable>,
+    ) -> Result<Bytes, UpstreamError> {
         let mut collected = BytesMut::new();
         loop {
             let frame = tokio::time::timeout(PIECE_WAIT_MAX, body.frame()).await;
@@ -234,7 +250,8 @@ impl Upstream {
                 return Ok(collected.freeze());
             };
             let frame = frame.map_err(|_| UpstreamError::Broken)?;
-            if let Some(data) = frame.data_ref() {
+            if let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) {
+                foretold.map_err(UpstreamError::Unmaskable)?;
                 if collected.len() + data.len() > self.body_bytes_max {
                     return Err(UpstreamError::Large);
                 }
