@@ -16,4 +16,5 @@ mod evidence;
 mod login;
 mod masking;
 mod policy;
+mod refused;
 mod upstream;

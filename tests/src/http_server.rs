@@ -273,6 +273,15 @@ async fn answer(
 
 /// A server that answers each connection with the same bytes, whatever it is sent.
 pub fn start_raw(reply: Vec<u8>) -> anyhow::Result<u16> {
+    start_bytes(reply, false)
+}
+
+/// The same, and then leaves the connection open and says nothing more.
+pub fn start_dripping(reply: Vec<u8>) -> anyhow::Result<u16> {
+    start_bytes(reply, true)
+}
+
+fn start_bytes(reply: Vec<u8>, stays: bool) -> anyhow::Result<u16> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let port = listener.local_addr()?.port();
@@ -285,10 +294,14 @@ pub fn start_raw(reply: Vec<u8>) -> anyhow::Result<u16> {
                 let Ok(listener) = TcpListener::from_std(listener) else {
                     return;
                 };
+                let mut open = Vec::new();
                 while let Ok((mut socket, _)) = listener.accept().await {
                     let _ = socket.readable().await;
                     let _ = socket.try_read(&mut [0; 4096]);
                     let _ = socket.write_all(&reply).await;
+                    if stays {
+                        open.push(socket);
+                    }
                 }
             });
         }

@@ -410,7 +410,8 @@ impl Walk<'_, '_> {
 
 fn harmless(mark: Option<&Mark>, columns: &Columns<'_>, node: usize) -> bool {
     mark.is_some_and(|mark| {
-        mark.known_url == Some(true) || (mark.relative_url == Some(true) && columns.within_extension(node))
+        mark.known_url == Some(true)
+            || (mark.relative_url == Some(true) && columns.within_extension(node))
     })
 }
 

@@ -56,8 +56,7 @@ mod tests {
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(path, &text).unwrap();
         }
-        let published =
-            std::fs::read_to_string(path).expect("run the tests with UPDATE_SCHEMAS=1");
+        let published = std::fs::read_to_string(path).expect("run the tests with UPDATE_SCHEMAS=1");
         assert!(
             published == text,
             "docs/schemas/http-facts-1.json is stale: run the tests with UPDATE_SCHEMAS=1"

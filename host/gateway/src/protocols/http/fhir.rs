@@ -175,9 +175,7 @@ fn code(value: &str) -> Element {
 
 /// Whether digits stand in it as in a social security or telephone number; codes have none like it.
 fn has_number_of_a_person(value: &str) -> bool {
-    let groups: Vec<&str> = value
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .collect();
+    let groups: Vec<&str> = value.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     groups.windows(3).any(|three| {
         let lengths: Vec<usize> = three.iter().map(|group| group.len()).collect();
         let digits = three

@@ -154,7 +154,9 @@ pub(super) fn not_carried(headers: &HeaderMap) -> Option<(StatusCode, &'static s
             "WebSocket and other upgrades are not carried",
         ));
     }
-    if says(header::CONTENT_TYPE, |media| media.starts_with("application/grpc")) {
+    if says(header::CONTENT_TYPE, |media| {
+        media.starts_with("application/grpc")
+    }) {
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "gRPC is not carried"));
     }
     if MCP.iter().any(|name| headers.contains_key(*name)) {
@@ -209,7 +211,10 @@ pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::new();
     for (name, value) in headers {
         let written = name.as_str();
-        if !written.contains('_') && !is_dropped(written) && !named_by_connection.iter().any(|dropped| dropped == written) {
+        if !written.contains('_')
+            && !is_dropped(written)
+            && !named_by_connection.iter().any(|dropped| dropped == written)
+        {
             out.append(name.clone(), value.clone());
         }
     }
@@ -378,7 +383,11 @@ mod tests {
             ("Content-Type", "application/json"),
             ("Accept", "*/*"),
         ] {
-            assert_eq!(not_carried(&headers(&[(name, value)])), None, "{name}: {value}");
+            assert_eq!(
+                not_carried(&headers(&[(name, value)])),
+                None,
+                "{name}: {value}"
+            );
         }
     }
 
