@@ -116,7 +116,7 @@ async fn a_kept_alive_connection_obeys_a_saved_policy() {
     }
     world
         .gateway
-        .save_policy("10-http.toml", &POLICY.replace("nurses", "nobody"))
+        .save_policy("10-http.toml", POLICY.replace("nurses", "nobody"))
         .unwrap();
     let began = Instant::now();
     while client

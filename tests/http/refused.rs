@@ -234,10 +234,11 @@ async fn what_comes_before_and_behind_a_reply_does_not_pass() {
         let world = plan.start().unwrap();
         let mut client = open(&world).await;
         let answer = client.get("/fhir/x").await.unwrap();
+        let log = world.gateway.log();
         assert_eq!(
             (answer.status, answer.text().as_str()),
             (200, "ok"),
-            "{what}"
+            "{what}: {log}"
         );
         let shown = format!("{:?}", answer.headers);
         assert!(!shown.contains("10334455"), "{what}: {shown}");

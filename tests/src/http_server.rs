@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -294,17 +294,28 @@ fn start_bytes(reply: Vec<u8>, stays: bool) -> anyhow::Result<u16> {
                 let Ok(listener) = TcpListener::from_std(listener) else {
                     return;
                 };
-                let mut open = Vec::new();
-                while let Ok((mut socket, _)) = listener.accept().await {
-                    let _ = socket.readable().await;
-                    let _ = socket.try_read(&mut [0; 4096]);
-                    let _ = socket.write_all(&reply).await;
-                    if stays {
-                        open.push(socket);
-                    }
+                while let Ok((socket, _)) = listener.accept().await {
+                    tokio::spawn(say(socket, reply.clone(), stays));
                 }
             });
         }
     });
     Ok(port)
+}
+
+/// Answers one request. The request is read to its end first, and the peer's end is waited for: closing a
+/// socket with bytes unread would take the reply back.
+async fn say(mut socket: TcpStream, reply: Vec<u8>, stays: bool) {
+    let (mut asked, mut chunk) = (Vec::new(), [0; 4096]);
+    while !asked.windows(4).any(|window| window == b"\r\n\r\n") {
+        match socket.read(&mut chunk).await {
+            Ok(length @ 1..) => asked.extend_from_slice(chunk.get(..length).unwrap_or_default()),
+            _ => return,
+        }
+    }
+    let _ = socket.write_all(&reply).await;
+    if !stays {
+        let _ = socket.shutdown().await;
+    }
+    while matches!(socket.read(&mut chunk).await, Ok(1..)) {}
 }
