@@ -144,6 +144,10 @@ fn hosts_and_headers_that_contradict_each_other_are_refused() {
         ),
         (
             "an encoded body",
+            "POST /fhir/Patient/p1 HTTP/1.1\r\nHost: x\r\n@\r\nContent-Encoding: compress\r\nContent-Length: 1\r\n\r\nx",
+        ),
+        (
+            "a body that is not what it says",
             "POST /fhir/Patient/p1 HTTP/1.1\r\nHost: x\r\n@\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
         ),
         (

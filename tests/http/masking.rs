@@ -1,8 +1,12 @@
 //! What comes back: FHIR, other JSON, lines, text, forms, and what cannot be masked.
 
+use std::io::Write;
+
 use almoner_tests::http::{self, Connection};
 use almoner_tests::http_server::Canned;
 use almoner_tests::{HttpWorld, fhir};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 /// Every value at a path such as `entry[].resource.code`, in order.
@@ -258,6 +262,83 @@ async fn lines_text_tables_and_forms_are_masked() {
 }
 
 #[tokio::test]
+async fn text_does_not_tell_whom_the_rest_of_the_reply_is_about() {
+    let world = HttpWorld::start().unwrap();
+    let body = r#"{"entry":[
+        {"resource":{"resourceType":"DiagnosticReport","status":"final",
+            "conclusion":"Zyxwa was well, and so was QUIBBLE's wife. Chart kx-7741q. A quibble remains."}},
+        {"resource":{"resourceType":"Patient","id":"p77","gender":"female",
+            "name":[{"family":"Quibble-Marsh","given":["Zyxwa"]}],
+            "identifier":[{"system":"urn:oid:1.2.3","value":"KX-7741Q"}]}}
+        ],"resourceType":"Bundle","type":"searchset"}"#;
+    world
+        .server
+        .put("/r4/known", Canned::new("application/fhir+json", body));
+    let mut client = Connection::open(world.gateway.http_port(), "ward-assistant")
+        .await
+        .unwrap();
+    let answer = client.get("/fhir/known").await.unwrap().json().unwrap();
+    assert_eq!(
+        answer["entry"][0]["resource"]["conclusion"],
+        "[NAME] was well, and so was [NAME]'s wife. Chart [ID]. A quibble remains."
+    );
+    assert_eq!(answer["entry"][0]["resource"]["status"], "final");
+    assert_eq!(answer["entry"][1]["resource"]["gender"], "female");
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_compressed_is_masked_and_sent_plain() {
+    let world = HttpWorld::start().unwrap();
+    let body = gzip(b"{\"note\":\"SSN 987-65-4320\"}");
+    world.server.put(
+        "/r4/gzip",
+        Canned::new("application/json", body).header("content-encoding", "GZip"),
+    );
+    let mut client = Connection::open(world.gateway.http_port(), "ward-assistant")
+        .await
+        .unwrap();
+    let answer = client.get("/fhir/gzip").await.unwrap();
+    assert_eq!(answer.text(), "{\"note\":\"SSN [SSN]\"}");
+    assert_eq!(answer.header("content-encoding"), None);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_compressed_is_judged_and_sent_plain() {
+    let world = HttpWorld::start().unwrap();
+    let mut client = Connection::open(world.gateway.http_port(), "ward-assistant")
+        .await
+        .unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+    ];
+    let body = gzip(b"{\"a\":\"987-65-4320\"}");
+    let sent = client
+        .send("POST", "/fhir/Patient/p1", &headers, &body)
+        .await
+        .unwrap();
+    assert_eq!(sent.status, 200);
+    let seen = world.server.seen().pop().unwrap();
+    assert_eq!(seen.body, b"{\"a\":\"987-65-4320\"}");
+    assert!(seen.header("content-encoding").is_empty());
+    assert_eq!(seen.header("content-length"), ["19"]);
+    assert!(!world.records().unwrap().contains("987-65-4320"));
+    let bomb = gzip(&vec![b' '; 200 << 20]);
+    let refused = client
+        .send("POST", "/fhir/Patient/p1", &headers, &bomb)
+        .await
+        .unwrap();
+    assert_eq!((refused.status, world.server.seen().len()), (413, 1));
+}
+
+/// As a server compresses it, whether it was asked to or not.
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
 async fn what_cannot_be_masked_does_not_pass_unless_the_rule_says_so() {
     let world = HttpWorld::start().unwrap();
     let secret = "MRN 10334455";
@@ -281,9 +362,26 @@ async fn what_cannot_be_masked_does_not_pass_unless_the_rule_says_so() {
             "http/unmaskable-type",
         ),
         (
-            "gzip",
-            Canned::new("application/json", secret).header("content-encoding", "gzip"),
+            "compress",
+            Canned::new("application/json", secret).header("content-encoding", "compress"),
             "http/unmaskable-encoding",
+        ),
+        (
+            "not-gzip",
+            Canned::new("application/json", secret).header("content-encoding", "gzip"),
+            "http/unmaskable-malformed",
+        ),
+        (
+            "gzip-and-more",
+            Canned::new("application/json", [gzip(b"{}"), secret.into()].concat())
+                .header("content-encoding", "gzip"),
+            "http/unmaskable-malformed",
+        ),
+        (
+            "bomb",
+            Canned::new("application/json", gzip(&vec![b' '; 200 << 20]))
+                .header("content-encoding", "gzip"),
+            "upstream/too-large",
         ),
         (
             "latin",

@@ -118,7 +118,7 @@ impl Connection {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> anyhow::Result<Answer> {
         let authority = format!("127.0.0.1:{}", self.port);
         let mut request = match &self.sender {
@@ -135,7 +135,7 @@ impl Connection {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_ref())))?;
         let response = match &mut self.sender {
             Sender::One(sender) => {
                 sender.ready().await?;

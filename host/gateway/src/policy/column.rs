@@ -7,6 +7,8 @@ use std::sync::Arc;
 use almoner_sandbox::Field;
 
 use super::failed::DetectorCalls;
+use super::known::Known;
+use super::mask::Part;
 use super::standing::Standing;
 use crate::config::policy::{ColumnTag, Rule, Treatment, TreatmentChoice};
 
@@ -85,9 +87,19 @@ pub struct Masking {
     /// Least confidence of a finding that counts.
     pub confidence_min: u8,
     pub(super) treatments: Treatments,
+    /// What treated cells of the reply hold, to be found again in its text.
+    pub(super) known: Option<Arc<Known>>,
 }
 
 impl Masking {
+    /// The same for a reply that is there as a whole, so that values of its treated cells are masked in its
+    /// text too, wherever they stand.
+    #[must_use]
+    pub fn knowing<P: Part>(mut self, reply: &[P]) -> Self {
+        self.known = Some(Arc::new(Known::gather(&self, reply)));
+        self
+    }
+
     /// Of what has no columns. A cell in it would be one that no description covers.
     fn of_nothing(standing: &Standing) -> Self {
         Self {
@@ -96,6 +108,7 @@ impl Masking {
             generation: standing.generation(),
             confidence_min: standing.runtime().rule.confidence_min,
             treatments: Treatments(Arc::default()),
+            known: None,
         }
     }
 }
@@ -199,6 +212,7 @@ pub(super) async fn decide(
         generation: standing.generation(),
         confidence_min: runtime.rule.confidence_min,
         treatments,
+        known: None,
     };
     (masking, calls)
 }

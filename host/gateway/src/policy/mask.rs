@@ -124,6 +124,14 @@ pub(super) async fn mask<P: Part>(mut part: P, desk: Desk<'_>) -> Masked<P> {
             .into_iter()
             .filter(|finding| finding.confidence >= confidence_min)
             .collect();
+        if let Some(known) = &desk.masking.known {
+            for index in 0..batch_cells.len() {
+                let cell = u32::try_from(index).unwrap_or(u32::MAX);
+                if let Some(text) = batch.cell(cell) {
+                    known.find(cell, text, &mut findings);
+                }
+            }
+        }
         findings.sort_unstable_by_key(|finding| (finding.cell, finding.start, finding.end));
         for of_cell in findings.chunk_by(|a, b| a.cell == b.cell) {
             let Some(index) = of_cell.first().map(|finding| finding.cell) else {

@@ -15,6 +15,7 @@ mod column;
 mod exchange;
 mod failed;
 mod guard;
+mod known;
 mod mask;
 mod metrics;
 mod pipeline;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderMap};
 
 use super::action::content_type;
+use super::coding::Codings;
 use super::columns::{Columns, Sort};
 use super::document::{self, Unreadable};
 use super::piece::{Cell, Piece, Shape};
@@ -19,7 +20,7 @@ const PIECE_RUNS: usize = 16;
 pub(super) enum Unmaskable {
     /// A type that nobody here can read.
     Type,
-    /// Compressed, although that was not asked for.
+    /// In a content coding that nobody here knows.
     Encoded,
     /// Text of another encoding than UTF-8.
     Charset,
@@ -42,7 +43,7 @@ impl Unmaskable {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Type => "the reply is of a type that cannot be masked",
-            Self::Encoded => "the reply is compressed, although that was not asked for",
+            Self::Encoded => "the reply is compressed in a way that this gateway cannot undo",
             Self::Charset => "the reply is text that is not UTF-8",
             Self::Malformed => "the reply is not what its type says",
         }
@@ -142,11 +143,7 @@ fn form_of_type(
     media: &str,
     unmasked_types: &[String],
 ) -> Result<Form, Unmaskable> {
-    let encoded = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
+    if Codings::of(headers).is_none() {
         return Err(Unmaskable::Encoded);
     }
     let form = match media {

@@ -114,6 +114,7 @@ impl Exchange {
     async fn release(&self, mut in_flight: InFlight, status: StatusCode, reply: Reply) -> Answer {
         let pipeline = &self.lease.pipeline;
         let masking = in_flight.masking(pipeline, &reply.facts).await;
+        let masking = masking.knowing(&reply.pieces);
         let mut searcher = self.lease.searcher();
         let mut window: Vec<Masked<_>> = Vec::with_capacity(reply.pieces.len());
         let mut counted = (reply.rows, reply.bulk);

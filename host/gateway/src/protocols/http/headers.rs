@@ -4,6 +4,8 @@
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::coding::Codings;
+
 /// Names the approval that a repeated request spends.
 pub(super) const APPROVAL: &str = "almoner-approval";
 /// Headers of a request, bytes of names and values together. Servers take 8 to 64 KiB.
@@ -192,10 +194,9 @@ pub(super) fn refuse(headers: &HeaderMap) -> Option<&'static str> {
             "If-Match and If-Unmodified-Since are not carried, since replies have no validators",
         );
     }
-    let encoded = headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    encoded.then_some("encoded request bodies are not carried")
+    Codings::of(headers)
+        .is_none()
+        .then_some("the body is compressed in a way that this gateway cannot undo")
 }
 
 /// The headers that are sent on. None whose name has a `_`: servers that hand headers on as variables take it
@@ -352,12 +353,14 @@ mod tests {
             &[("X_HTTP_Method_Override", "DELETE")],
             &[("X-Original-URL", "/admin")],
             &[("If-Match", "W/\"3\"")],
-            &[("Content-Encoding", "gzip")],
+            &[("Content-Encoding", "compress")],
             &[("Transfer-Encoding", "gzip, chunked")],
         ] {
             assert!(refuse(&headers(pairs)).is_some(), "{pairs:?}");
         }
-        assert_eq!(refuse(&headers(&[("Content-Encoding", "identity")])), None);
+        for known in ["identity", "gzip", "br, gzip"] {
+            assert_eq!(refuse(&headers(&[("Content-Encoding", known)])), None);
+        }
     }
 
     #[test]

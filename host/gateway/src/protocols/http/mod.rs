@@ -7,6 +7,7 @@
 //! login       HTTP Basic with the caller
 //! target      path and query, read once for policy and upstream
 //! headers     which headers pass
+//! coding      compressed bodies, made plain within bounds
 //! action      a request -> an action for the pipeline
 //! exchange    admit, forward, mask, record, release, in order
 //! held        callers who wait, or come back with an approval's id
@@ -20,6 +21,7 @@
 
 mod action;
 mod body;
+mod coding;
 mod columns;
 mod connection;
 mod document;

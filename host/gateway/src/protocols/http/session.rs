@@ -15,6 +15,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 
 use super::action::{Asked, Outgoing, Refused, is_read};
+use super::coding::{Codings, NotPlain};
 use super::connection::Shared;
 use super::exchange::Exchange;
 use super::headers::{self, APPROVAL};
@@ -195,14 +196,9 @@ impl Requests {
         let mut refused = refusal(&head, &body);
         let mut collected = Bytes::new();
         if refused.is_none() {
-            match self.collect(body).await? {
-                Some(body) => collected = body,
-                None => {
-                    refused = Some(Refused {
-                        status: StatusCode::PAYLOAD_TOO_LARGE,
-                        why: "the body is larger than this gateway takes",
-                    });
-                }
+            match self.plain(&head.headers, body).await? {
+                Ok(body) => collected = body,
+                Err(why) => refused = Some(why),
             }
         }
         let outgoing = Outgoing {
@@ -212,6 +208,29 @@ impl Requests {
             body: collected,
         };
         Ok((outgoing, refused))
+    }
+
+    /// The whole body, without content codings, or why there is none to judge.
+    async fn plain(
+        &self,
+        headers: &header::HeaderMap,
+        body: Incoming,
+    ) -> Result<Result<Bytes, Refused>, Instead> {
+        let refused = |status, why| Ok(Err(Refused { status, why }));
+        let large = "the body is larger than this gateway takes";
+        let Some(body) = self.collect(body).await? else {
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, large);
+        };
+        let codings = Codings::of(headers).filter(|_| !body.is_empty());
+        let max = self.shared.limits.message_bytes_max;
+        match codings.unwrap_or_default().plain(body, max).await {
+            Ok(body) => Ok(Ok(body)),
+            Err(NotPlain::Large) => refused(StatusCode::PAYLOAD_TOO_LARGE, large),
+            Err(NotPlain::Malformed) => refused(
+                StatusCode::BAD_REQUEST,
+                "the body is not what its content coding says",
+            ),
+        }
     }
 
     /// Begins an exchange, and answers with what becomes of it.

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::action::Outgoing;
 use super::body::{self, Unmaskable};
+use super::coding::{Codings, NotPlain};
 use super::reply::Answered;
 use crate::config::gateway::{HttpCredential, HttpRoute, HttpUpstream, SecretSource};
 use crate::config::secret;
@@ -64,6 +65,15 @@ pub(super) enum UpstreamError {
     Upgrade,
     #[error("{}", .0.words())]
     Unmaskable(Unmaskable),
+}
+
+impl From<NotPlain> for UpstreamError {
+    fn from(why: NotPlain) -> Self {
+        match why {
+            NotPlain::Large => Self::Large,
+            NotPlain::Malformed => Self::Unmaskable(Unmaskable::Malformed),
+        }
+    }
 }
 
 /// Where a resource is, on both sides of the gateway.
@@ -167,11 +177,23 @@ impl Upstream {
         let (head, body) = response.into_parts();
         let foretold = body::foretold(&head.headers, unmasked_types);
         let body = tokio::time::timeout(BODY_WAIT_MAX, self.collect(body, foretold)).await;
+        let body = body.map_err(|_| UpstreamError::Slow)??;
         Ok(Answered {
             status: head.status,
+            body: self.plain(&head.headers, body).await?,
             headers: head.headers,
-            body: body.map_err(|_| UpstreamError::Slow)??,
         })
+    }
+
+    /// A body without the codings that its head tells of. Codings are not asked for, but some servers do not
+    /// ask either.
+    async fn plain(&self, headers: &HeaderMap, body: Bytes) -> Result<Bytes, UpstreamError> {
+        let encoded = UpstreamError::Unmaskable(Unmaskable::Encoded);
+        match Codings::of(headers) {
+            _ if body.is_empty() => Ok(body),
+            Some(codings) => Ok(codings.plain(body, self.body_bytes_max).await?),
+            None => Err(encoded),
+        }
     }
 
     async fn request(&self, outgoing: &Outgoing) -> Result<Request<Full<Bytes>>, UpstreamError> {
