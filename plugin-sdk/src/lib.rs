@@ -57,7 +57,7 @@ pub use detector::{
 pub use guard::{Guard, Rewrite, Verdict};
 pub use host::{log, lookup, pseudonym};
 pub use manifest::{Manifest, Message, OffsetUnit};
-pub use plugin::Plugin;
+pub use plugin::{Plugin, Unread};
 pub use settings::{NoSettings, SettingsError, parse_settings, settings_schema};
 pub use transformer::{Found, Transformer};
 pub use types::{
@@ -71,7 +71,7 @@ pub mod prelude {
         Answer, Appetite, Approval, Assessment, Attr, Batch, CallContext, Declaration, Detector,
         Direction, Failure, Field, FieldFinding, Finding, Found, Guard, Hit, Manifest, NoSettings,
         Operation, Pattern, Payload, Plugin, Reason, Requirement, Rewrite, Role, SettingsError,
-        Transformer, Usage, Verdict, export, facts, http, log, lookup, pseudonym,
+        Transformer, Unread, Usage, Verdict, export, facts, http, log, lookup, pseudonym,
     };
     pub use schemars::JsonSchema;
     pub use serde::Deserialize;

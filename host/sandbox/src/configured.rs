@@ -22,6 +22,7 @@ use crate::limits::CallLimits;
 use crate::plugin::{Plugin, SETUP_TIME};
 use crate::raw;
 use crate::transformer::TransformerPlugin;
+use crate::unread::Unread;
 use crate::words::WordSets;
 
 /// Size of the settings as JSON text.
@@ -87,8 +88,10 @@ pub enum Configured {
 impl Configured {
     pub(crate) fn of(bound: Bound) -> Result<Self, SettingsErrors> {
         Ok(match bound.plugin().code().policy {
-            PolicyExports::Guard { inspect } => Self::Guard(GuardPlugin { bound, inspect }),
-            PolicyExports::Approval { assess } => Self::Approval(ApprovalPlugin { bound, assess }),
+            PolicyExports::Guard { inspect } => Self::Guard(GuardPlugin::new(bound, inspect)),
+            PolicyExports::Approval { assess } => {
+                Self::Approval(ApprovalPlugin::new(bound, assess))
+            }
             PolicyExports::Transformer { transform } => {
                 Self::Transformer(TransformerPlugin { bound, transform })
             }
@@ -106,10 +109,15 @@ impl Configured {
         self.bound().settings_digest()
     }
 
+    /// What it said it never looks at.
+    pub fn unread(&self) -> Unread {
+        self.bound().unread()
+    }
+
     fn bound(&self) -> &Bound {
         match self {
-            Self::Guard(guard) => &guard.bound,
-            Self::Approval(approval) => &approval.bound,
+            Self::Guard(guard) => guard.bound(),
+            Self::Approval(approval) => approval.bound(),
             Self::Detector(detector) => &detector.bound,
             Self::Transformer(transformer) => &transformer.bound,
         }
@@ -126,6 +134,7 @@ struct Binding {
     settings: String,
     settings_digest: Digest,
     grant: Grant,
+    unread: Unread,
 }
 
 impl Bound {
@@ -139,15 +148,17 @@ impl Bound {
         if settings.len() > SETTINGS_BYTES_MAX {
             return Err(SettingsErrors::TooLarge);
         }
-        let bound = Self(Arc::new(Binding {
+        let mut binding = Binding {
             host: host.clone(),
             plugin: Arc::clone(plugin),
             settings_digest: Digest::of(settings.as_bytes()),
             settings,
             grant,
-        }));
-        bound.configured(SETUP_TIME)??;
-        Ok(bound)
+            unread: Unread::default(),
+        };
+        let (_, unread) = binding.configured(SETUP_TIME)??;
+        binding.unread = unread;
+        Ok(Self(Arc::new(binding)))
     }
 
     pub(crate) fn plugin(&self) -> &Arc<Plugin> {
@@ -166,33 +177,17 @@ impl Bound {
         &self.0.grant.limits
     }
 
-    /// A fresh instance with its settings; `time` is for everything until [`Instance::begin`].
-    pub(crate) fn fresh(&self, time: Duration) -> Result<Instance, Failure> {
-        self.configured(time)?.map_err(|_| Failure::Settings)
+    /// What it said it never looks at.
+    pub(crate) fn unread(&self) -> Unread {
+        self.0.unread
     }
 
-    fn configured(&self, time: Duration) -> Result<Result<Instance, SettingsErrors>, Failure> {
-        let Binding {
-            host,
-            plugin,
-            settings,
-            grant,
-            ..
-        } = self.0.as_ref();
-        let speaker = Arc::clone(&plugin.speaker);
-        let guest = Guest::new(
-            &grant.limits,
-            speaker,
-            grant.words.clone(),
-            host.0.pseudonyms.clone(),
-        );
-        let code = plugin.code();
-        let mut instance = Instance::new(&code.pre, guest, &grant.limits, time)?;
-        type Outcome = (Result<(), Vec<raw::SettingsError>>,);
-        let (outcome,): Outcome = instance.call(&code.configure, (settings.as_str(),))?;
-        Ok(outcome
-            .map(|()| instance)
-            .map_err(|errors| SettingsErrors::Refused(readable(errors))))
+    /// A fresh instance with its settings; `time` is for everything until [`Instance::begin`].
+    pub(crate) fn fresh(&self, time: Duration) -> Result<Instance, Failure> {
+        match self.0.configured(time)? {
+            Ok((instance, _)) => Ok(instance),
+            Err(_) => Err(Failure::Settings),
+        }
     }
 
     /// Runs a call that needs no state but a fresh instance: here if the plugin is quick, else, or again if
@@ -244,6 +239,35 @@ impl Bound {
     ) -> Result<T, Failure> {
         let (gate, deadline) = (&self.plugin().gate, self.limits().deadline);
         self.host().0.threads.run(gate, deadline, call).await?
+    }
+}
+
+impl Binding {
+    fn configured(
+        &self,
+        time: Duration,
+    ) -> Result<Result<(Instance, Unread), SettingsErrors>, Failure> {
+        let Binding {
+            host,
+            plugin,
+            settings,
+            grant,
+            ..
+        } = self;
+        let speaker = Arc::clone(&plugin.speaker);
+        let guest = Guest::new(
+            &grant.limits,
+            speaker,
+            grant.words.clone(),
+            host.0.pseudonyms.clone(),
+        );
+        let code = plugin.code();
+        let mut instance = Instance::new(&code.pre, guest, &grant.limits, time)?;
+        type Outcome = (Result<raw::Unread, Vec<raw::SettingsError>>,);
+        let (outcome,): Outcome = instance.call(&code.configure, (settings.as_str(),))?;
+        Ok(outcome
+            .map(|unread| (instance, Unread::from(unread)))
+            .map_err(|errors| SettingsErrors::Refused(readable(errors))))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Guards: judge an action before it is done. A fresh instance for every call, so that nothing of one
-//! exchange is there for the next.
+//! exchange is there for the next; or an answer from memory, where the plugin said that equal questions have
+//! equal answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use wasmtime::component::ComponentExportIndex;
 use crate::configured::Bound;
 use crate::digest::Digest;
 use crate::failure::Failure;
+use crate::memory::{Memory, Told};
 use crate::plugin::Plugin;
 use crate::raw;
 use crate::reasons::reported;
@@ -17,13 +19,42 @@ use crate::types::{CallContext, Operation, Verdict};
 /// A guard with its settings.
 #[derive(Clone, Debug)]
 pub struct GuardPlugin {
-    pub(crate) bound: Bound,
-    pub(crate) inspect: ComponentExportIndex,
+    bound: Bound,
+    inspect: ComponentExportIndex,
+    memory: Arc<Memory<Verdict>>,
 }
 
 impl GuardPlugin {
+    pub(crate) fn new(bound: Bound, inspect: ComponentExportIndex) -> Self {
+        Self {
+            memory: Arc::default(),
+            bound,
+            inspect,
+        }
+    }
+
     /// Judges one action. A failure must be treated as a denial.
     pub async fn inspect(&self, ctx: &CallContext, op: &Operation) -> Result<Verdict, Failure> {
+        self.told(ctx, op).await.answer
+    }
+
+    /// The same, and whether the answer is one it gave before.
+    pub async fn told(&self, ctx: &CallContext, op: &Operation) -> Told<Verdict> {
+        let key = self.bound.unread().key(ctx, op, 0);
+        self.memory.or_ask(key, || self.ask(ctx, op)).await
+    }
+
+    /// Judges on the calling thread, which is held until the plugin answers or its deadline ends it. Never from
+    /// memory.
+    pub fn inspect_blocking(&self, ctx: &CallContext, op: &Operation) -> Result<Verdict, Failure> {
+        let (ctx, op) = self.bound.unread().shown(ctx, op);
+        let (verdict, _) = self.within(&ctx, &op, self.bound.limits().deadline)?;
+        Ok(verdict)
+    }
+
+    async fn ask(&self, ctx: &CallContext, op: &Operation) -> Result<(Verdict, bool), Failure> {
+        let (ctx, op) = self.bound.unread().shown(ctx, op);
+        let (ctx, op) = (&*ctx, &*op);
         let there = || {
             let (this, ctx, op) = (self.clone(), ctx.clone(), op.clone());
             move |time| this.within(&ctx, &op, time)
@@ -33,14 +64,13 @@ impl GuardPlugin {
             .await
     }
 
-    /// The same on the calling thread, which is held until the plugin answers or its deadline ends it.
-    pub fn inspect_blocking(&self, ctx: &CallContext, op: &Operation) -> Result<Verdict, Failure> {
-        self.within(ctx, op, self.bound.limits().deadline)
-    }
-
     /// The plugin.
     pub fn plugin(&self) -> &Arc<Plugin> {
         self.bound.plugin()
+    }
+
+    pub(crate) fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     /// Of the settings.
@@ -48,19 +78,18 @@ impl GuardPlugin {
         self.bound.settings_digest()
     }
 
+    /// A verdict, and whether log events came with it.
     fn within(
         &self,
         ctx: &CallContext,
         op: &Operation,
         time: Duration,
-    ) -> Result<Verdict, Failure> {
+    ) -> Result<(Verdict, bool), Failure> {
         let mut instance = self.bound.fresh(time)?;
         let (answer,): (Result<raw::Verdict, raw::Failure>,) =
             instance.call(&self.inspect, (ctx, op))?;
         let manifest = self.plugin().manifest();
-        Verdict::check(
-            answer.map_err(|failure| reported(failure, manifest))?,
-            manifest,
-        )
+        let answer = answer.map_err(|failure| reported(failure, manifest))?;
+        Ok((Verdict::check(answer, manifest)?, instance.spoke()))
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Guest {
     lookups_max: u32,
     events_left: u32,
     lookups_left: u32,
+    /// Whether it sent a log event, heard or not.
+    pub(crate) spoke: bool,
     /// Why a host function refused, if one did.
     pub(crate) refusal: Option<&'static str>,
 }
@@ -77,6 +79,7 @@ impl Guest {
             lookups_max: limits.lookups,
             events_left: limits.events,
             lookups_left: limits.lookups,
+            spoke: false,
             refusal: None,
         }
     }
@@ -88,6 +91,7 @@ impl Guest {
     }
 
     fn event(&mut self, level: Level, code: &str) {
+        self.spoke = true;
         if self.events_left == 0 {
             return;
         }

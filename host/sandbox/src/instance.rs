@@ -84,6 +84,11 @@ impl Instance {
             .map(drop)
     }
 
+    /// Whether it sent a log event since it was made.
+    pub(crate) fn spoke(&self) -> bool {
+        self.store.data().spoke
+    }
+
     /// Calls answered so far.
     pub(crate) fn calls(&self) -> u32 {
         self.calls

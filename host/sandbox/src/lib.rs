@@ -11,10 +11,12 @@
 //! host.configure(&Arc<Plugin>, &serde_json::Value, Grant { limits: CallLimits, words: WordSets }) -> Result<Configured, SettingsErrors>
 //! enum Configured { Guard(GuardPlugin), Approval(ApprovalPlugin), Detector(DetectorPlugin), Transformer(TransformerPlugin) }
 //!     each: plugin() -> &Arc<Plugin>, settings_digest() -> &Digest; Clone
+//! Configured::unread(&self) -> Unread                                what it said it never looks at
 //! GuardPlugin::inspect(&self, &CallContext, &Operation).await -> Result<Verdict, Failure>
 //! ApprovalPlugin::assess(&self, &CallContext, &Operation, rows_so_far: u64).await -> Result<Answer, Failure>
 //! TransformerPlugin::transform(&self, &CallContext, &[Found]).await -> Result<Vec<String>, Failure>
 //!     each also `*_blocking`: on the calling thread, same limits
+//! GuardPlugin::told, ApprovalPlugin::told: the same, and whether the answer is one it gave before
 //! DetectorSet::new(&Host, Vec<DetectorPlugin>) -> Result<DetectorSet, PatternError>; Clone; max_span_bytes(); detectors()
 //! DetectorSet::session(&self) -> DetectorSession                     owned by one gateway session
 //! DetectorSession::find(&mut self, &CallContext, &Batch<'_>).await -> Outcome { findings, failures }
@@ -46,6 +48,7 @@ mod instance;
 mod limits;
 mod loose;
 mod manifest;
+mod memory;
 mod needs;
 mod pattern;
 mod patterns;
@@ -60,6 +63,7 @@ mod threads;
 mod transformer;
 mod types;
 mod units;
+mod unread;
 mod vocabulary;
 mod warm;
 mod whole;
@@ -78,6 +82,7 @@ pub use host::{Host, HostError, HostSettings, THREADS_MIN};
 pub use host_functions::PseudonymKey;
 pub use limits::CallLimits;
 pub use manifest::{Manifest, ManifestError, OffsetUnit, SPAN_MAX};
+pub use memory::Told;
 pub use pattern::PatternError;
 pub use plugin::{LoadError, Plugin, WASM_BYTES_MAX, World};
 pub use reasons::MESSAGE_BYTES_MAX;
@@ -88,4 +93,5 @@ pub use types::{
     Answer, Assessment, Attr, Batch, CallContext, Direction, Field, FieldFinding, Finding, Found,
     Operation, Payload, Reason, Requirement, UNVERIFIED, Usage, Verdict,
 };
+pub use unread::Unread;
 pub use words::WordSets;

@@ -243,7 +243,7 @@ fn check_types(
 ) -> wasmtime::Result<()> {
     instance.check::<(), (raw::Manifest,)>(describe)?;
     instance.check::<(), (String,)>(settings_schema)?;
-    instance.check::<(&str,), (Result<(), Vec<raw::SettingsError>>,)>(&code.configure)?;
+    instance.check::<(&str,), (Result<raw::Unread, Vec<raw::SettingsError>>,)>(&code.configure)?;
     match &code.policy {
         PolicyExports::Guard { inspect } => {
             instance.check::<(&CallContext, &Operation), Answer<raw::Verdict>>(inspect)

@@ -11,7 +11,7 @@
     reason = "enums are made by lifting only, which writes their discriminants"
 )]
 
-use wasmtime::component::{ComponentType, Lift, Lower};
+use wasmtime::component::{ComponentType, Lift, Lower, flags};
 
 use crate::types::{Attr, Direction, Field};
 
@@ -109,6 +109,15 @@ pub(crate) struct Manifest {
     pub(crate) offsets: OffsetUnit,
     #[component(name = "max-span")]
     pub(crate) max_span: u32,
+}
+
+flags! {
+    Unread {
+        #[component(name = "moment")]
+        const MOMENT;
+        #[component(name = "values")]
+        const VALUES;
+    }
 }
 
 #[derive(ComponentType, Lift)]

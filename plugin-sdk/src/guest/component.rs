@@ -28,8 +28,10 @@ impl<T: Plugin> wl::Guest for Component<T> {
         settings_schema::<T::Settings>()
     }
 
-    fn configure(settings: String) -> Result<(), Vec<wl::SettingsError>> {
-        instance::configure::<T>(&settings).map_err(Convert::convert)
+    fn configure(settings: String) -> Result<wl::Unread, Vec<wl::SettingsError>> {
+        instance::configure::<T>(&settings)
+            .map(Convert::convert)
+            .map_err(Convert::convert)
     }
 }
 

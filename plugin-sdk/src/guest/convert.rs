@@ -102,6 +102,13 @@ impl Convert<wl::OffsetUnit> for sdk::OffsetUnit {
     }
 }
 
+impl Convert<wl::Unread> for sdk::Unread {
+    fn convert(self) -> wl::Unread {
+        let flag = |said, flag| if said { flag } else { wl::Unread::empty() };
+        flag(self.moment, wl::Unread::MOMENT) | flag(self.values, wl::Unread::VALUES)
+    }
+}
+
 impl Convert<wt::Failure> for sdk::Failure {
     fn convert(self) -> wt::Failure {
         match self {

@@ -4,17 +4,18 @@
 
 use std::{any::Any, cell::RefCell};
 
-use crate::{Failure, Plugin, Reason, SettingsError, parse_settings};
+use crate::{Failure, Plugin, Reason, SettingsError, Unread, parse_settings};
 
 thread_local! {
     static INSTANCE: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
 }
 
-/// Reads the settings and keeps the plugin they make.
-pub(super) fn configure<T: Plugin>(settings: &str) -> Result<(), Vec<SettingsError>> {
+/// Reads the settings and keeps the plugin they make. Says what it never looks at.
+pub(super) fn configure<T: Plugin>(settings: &str) -> Result<Unread, Vec<SettingsError>> {
     let plugin = T::configure(parse_settings::<T::Settings>(settings)?)?;
+    let unread = plugin.unread();
     INSTANCE.set(Some(Box::new(plugin)));
-    Ok(())
+    Ok(unread)
 }
 
 /// Calls the plugin, or fails if it was never configured: an unconfigured plugin has no opinion that could stand.

@@ -37,6 +37,14 @@ impl Plugin for BulkExport {
             Err(mistakes)
         }
     }
+
+    /// Of the moment it reads what the subject has had in this window, where a budget is set.
+    fn unread(&self) -> Unread {
+        Unread {
+            moment: self.settings.rows_per_window == 0,
+            values: true,
+        }
+    }
 }
 
 impl Approval for BulkExport {

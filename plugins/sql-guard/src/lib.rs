@@ -39,6 +39,14 @@ impl Plugin for SqlGuard {
             Err(mistakes)
         }
     }
+
+    /// It judges the facts alone.
+    fn unread(&self) -> Unread {
+        Unread {
+            moment: true,
+            values: true,
+        }
+    }
 }
 
 impl Guard for SqlGuard {

@@ -37,9 +37,9 @@ pub(super) async fn assess(
     for action in actions {
         for (name, plugin) in &runtime.approvals {
             let asked = Instant::now();
-            let answer = plugin.assess(context, &action.operation, rows_so_far).await;
-            metrics.plugin(name, answer.as_ref().err(), asked.elapsed());
-            match answer {
+            let told = plugin.told(context, &action.operation, rows_so_far).await;
+            metrics.told(name, &told, asked.elapsed());
+            match told.answer {
                 Ok(answer) => {
                     assessed.needs.extend(answer.need.map(Need::of));
                     assessed.recheck_at_rows = match (

@@ -100,9 +100,9 @@ pub(super) async fn guard(
         }
         for (name, guard) in &runtime.guards {
             let asked = Instant::now();
-            let answer = guard.inspect(context, &action.operation).await;
-            metrics.plugin(name, answer.as_ref().err(), asked.elapsed());
-            match answer {
+            let told = guard.told(context, &action.operation).await;
+            metrics.told(name, &told, asked.elapsed());
+            match told.answer {
                 Ok(Verdict::Allow) => {}
                 Ok(Verdict::Hold(assessment)) => needs.push(Need::of(assessment)),
                 Ok(Verdict::Deny(reason)) => return Guarded::Deny(refused_by(name, reason)),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use almoner_sandbox::Failure;
+use almoner_sandbox::{Failure, Told};
 use arc_swap::ArcSwap;
 
 use super::column::UNPROVEN;
@@ -101,6 +101,16 @@ impl Metrics {
     pub(super) fn plugin(&self, name: &str, failure: Option<&Failure>, took: Duration) {
         if let Some(plugin) = self.plugins.load().get(name) {
             plugin.call(failure.map(Failure::class), took);
+        }
+    }
+
+    /// A plugin, by the policy's name for it, was asked.
+    pub(super) fn told<T>(&self, name: &str, told: &Told<T>, took: Duration) {
+        if !told.remembered {
+            return self.plugin(name, told.answer.as_ref().err(), took);
+        }
+        if let Some(plugin) = self.plugins.load().get(name) {
+            plugin.remembered();
         }
     }
 

@@ -103,7 +103,7 @@ fn describe() {
     );
     counter!(
         "almoner_plugin_calls_total",
-        "Calls of plugins by outcome; all but ok were treated closed"
+        "Calls of plugins by outcome: ok, remembered (answered before, and spared), or a class of failure, which was treated closed"
     );
     counter!(
         "almoner_policy_reloads_total",
@@ -202,6 +202,7 @@ mod tests {
             PhaseMetrics::register().spent(Phase::Mask, Duration::from_micros(80));
             let plugin = PluginMetrics::register("phi", &["trap"]);
             plugin.call(None, Duration::from_micros(4));
+            plugin.remembered();
             plugin.call(Some("trap"), Duration::from_micros(4));
             plugin.call(Some("unheard-of"), Duration::from_micros(4));
             DoorMetrics::register().login_failed(Door::Admin);
@@ -213,6 +214,7 @@ mod tests {
             "almoner_phase_seconds_bucket{phase=\"mask\",le=\"0.00005\"} 0",
             "almoner_phase_seconds_bucket{phase=\"mask\",le=\"0.0001\"} 1",
             "almoner_plugin_calls_total{plugin=\"phi\",outcome=\"ok\"} 1",
+            "almoner_plugin_calls_total{plugin=\"phi\",outcome=\"remembered\"} 1",
             "almoner_plugin_calls_total{plugin=\"phi\",outcome=\"trap\"} 1",
             "almoner_plugin_calls_total{plugin=\"phi\",outcome=\"other\"} 1",
             "almoner_login_failures_total{door=\"admin\"} 1",

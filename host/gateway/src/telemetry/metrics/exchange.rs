@@ -190,6 +190,7 @@ impl FindingMetrics {
 #[derive(Clone)]
 pub struct PluginMetrics {
     answered: Counter,
+    remembered: Counter,
     failed: Vec<(&'static str, Counter)>,
     other: Counter,
     seconds: Histogram,
@@ -202,10 +203,16 @@ impl PluginMetrics {
         let of = |outcome: &'static str| counter!("almoner_plugin_calls_total", "plugin" => plugin.clone(), "outcome" => outcome);
         Self {
             answered: of("ok"),
+            remembered: of("remembered"),
             failed: failures.iter().map(|class| (*class, of(class))).collect(),
             other: of("other"),
             seconds: histogram!("almoner_plugin_call_seconds", "plugin" => plugin.clone()),
         }
+    }
+
+    /// A call was spared: the plugin had answered an equal question before.
+    pub fn remembered(&self) {
+        self.remembered.increment(1);
     }
 
     /// One call answered, or failed in this class.
