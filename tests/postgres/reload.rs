@@ -1,7 +1,7 @@
 //! Policies are files: a saved one is obeyed by sessions that are open, a broken one changes nothing and is
 //! seen by everybody who looks.
 
-use almoner_tests::people::{PATIENCE, PLUGINS, plugins};
+use almoner_tests::people::{EXPORT, PATIENCE, PLUGINS, plugins};
 use almoner_tests::world::POLICIES;
 use almoner_tests::{World, driver};
 use serde_json::Value;
@@ -174,4 +174,45 @@ fn restore(world: &World, file: &str, text: &str) {
     };
     almoner_stage::wait::wait_until(PATIENCE, over)
         .unwrap_or_else(|| panic!("{:?}", world.json(&["status"])));
+}
+
+/// Calls of `sql-guard` with this outcome, so far.
+fn judged(world: &World, outcome: &str) -> f64 {
+    let label = format!("outcome=\"{outcome}\"");
+    let labels = ["plugin=\"sql-guard\"", label.as_str()];
+    world
+        .metric_sum("almoner_plugin_calls_total", &labels)
+        .unwrap()
+}
+
+#[test]
+fn what_a_guard_answered_is_remembered_until_the_policy_changes() {
+    let world = World::start().unwrap();
+    let mut psql = world
+        .gateway
+        .psql("ward-assistant", "clinic")
+        .session()
+        .unwrap();
+    let mut ask = || psql.ask(&format!("{PHONE};"), PATIENCE).unwrap();
+    assert!(ask().contains("[PHONE]"));
+    let (called, spared) = (judged(&world, "ok"), judged(&world, "remembered"));
+    assert!(ask().contains("[PHONE]"));
+    assert!(ask().contains("[PHONE]"));
+    assert_eq!(judged(&world, "ok"), called, "it was called again");
+    assert_eq!(judged(&world, "remembered"), spared + 2.0);
+    // Every read is on record, called or not, and names the guard.
+    let reads = world.records_of("outcome").unwrap();
+    assert!(reads.len() >= 3, "{reads:?}");
+    let named = reads.iter().map(|read| read["plugins"].to_string());
+    assert!(
+        named
+            .into_iter()
+            .all(|plugins| plugins.contains("sql-guard"))
+    );
+
+    world
+        .save_policy(PLUGINS, &plugins("kinds = { select = \"deny\" }", EXPORT))
+        .unwrap();
+    let denied = ask();
+    assert!(!denied.contains("[PHONE]"), "{denied}");
 }

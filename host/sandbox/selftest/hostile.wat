@@ -11,7 +11,7 @@
   (data (i32.const 64) "\10\00\00\00\07\00\00\00" "\18\00\00\00\05\00\00\00")
   ;; The schema's text.
   (data (i32.const 128) "\20\00\00\00\02\00\00\00")
-  ;; 192: result of configure, all zero: ok. 256: result of inspect, all zero: ok(allow).
+  ;; 192: result of configure, all zero: ok, and it looks at everything. 256: result of inspect, all zero: ok(allow).
   (global $free (mut i32) (i32.const 4096))
   (global $mode (mut i32) (i32.const 0))
 
