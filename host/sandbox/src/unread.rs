@@ -102,10 +102,10 @@ impl Unread {
             key.text(text);
         }
         for text in [actor, purpose] {
-            key.list(text.iter(), Writer::text);
+            key.list(text.iter(), |key, text| key.text(text));
         }
         for texts in [groups, targets] {
-            key.list(texts.iter(), Writer::text);
+            key.list(texts.iter(), |key, text| key.text(text));
         }
         for attrs in [attrs, op_attrs] {
             key.list(attrs.iter(), Writer::attr);
@@ -135,7 +135,7 @@ impl Writer {
         self.0.update(bytes);
     }
 
-    fn text(&mut self, text: &String) {
+    fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
