@@ -97,14 +97,14 @@ async fn replies_that_nobody_here_can_read_are_replaced_by_a_problem() {
         (
             "gzip",
             json().header("content-encoding", "gzip"),
-            "http/unmaskable-encoding",
+            "http/unmaskable-malformed",
         ),
         (
             "one of two codings",
             json()
                 .header("content-encoding", "identity")
                 .header("content-encoding", "br"),
-            "http/unmaskable-encoding",
+            "http/unmaskable-malformed",
         ),
         (
             "events",
