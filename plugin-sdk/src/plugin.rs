@@ -34,8 +34,8 @@ pub trait Plugin: Sized + 'static {
     /// One entry per mistake, each with the JSON pointer of the setting it is about. Any entry refuses the policy.
     fn configure(settings: Self::Settings) -> Result<Self, Vec<SettingsError>>;
 
-    /// What this configuration never looks at; nothing unless a plugin says so. Saying it makes a guard or an
-    /// approval plugin some ten times as fast where the same is asked again.
+    /// What this configuration never looks at; nothing unless a plugin says so. A guard or an approval plugin that
+    /// says it is not called again where the same is asked again.
     fn unread(&self) -> Unread {
         Unread::default()
     }

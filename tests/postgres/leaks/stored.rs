@@ -24,6 +24,55 @@ fn new_relations_do_not_take_values_out_even_where_they_may_be_made() {
     check(&world, DEFINED);
 }
 
+/// While somebody's definitions are under way no name is certain, and what cannot be resolved may be masked.
+#[test]
+fn nothing_is_stored_by_names_that_somebody_is_changing() {
+    let world: World = plan()
+        .edit(
+            "10-plugins.toml",
+            "use = \"builtin:sql-guard\"",
+            "use = \"builtin:sql-guard\"\n[plugin.settings.kinds]\ncreate = \"allow\"\nalter = \"allow\"",
+        )
+        .start()
+        .unwrap();
+    let mut other = world
+        .gateway
+        .psql("ward-assistant", "clinic")
+        .session()
+        .unwrap();
+    let patience = std::time::Duration::from_secs(20);
+    other
+        .ask("begin; create table under_way (a int);", patience)
+        .unwrap();
+    check(&world, UNSETTLED);
+    other.ask("rollback;", patience).unwrap();
+}
+
+const UNSETTLED: &[(Sent, Must)] = &[
+    (
+        Once("alter table patients alter column ward type text using ssn"),
+        Refuse,
+    ),
+    (
+        Once(
+            "alter table patients add column mirrored text generated always as (reverse(ssn)) stored",
+        ),
+        Refuse,
+    ),
+    (
+        Once("insert into scratch (id, note) select 1, reverse(ssn) from patients, encounters"),
+        Refuse,
+    ),
+    (
+        Once("update scratch set note = ssn from patients where patients.patient_id = scratch.id"),
+        Refuse,
+    ),
+    (
+        Once("insert into scratch (id, note) values (77, 'x')"),
+        NotTell,
+    ),
+];
+
 const STORED: &[(Sent, Must)] = &[
     (
         Once("update patients set ward = ssn where patient_id = 1"),
