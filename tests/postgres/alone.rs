@@ -42,10 +42,8 @@ fn the_demo_tells_its_story_to_the_end_and_leaves_nothing_behind() {
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
-/// A saved policy is to be obeyed within a second; the rest is for a machine that is busy with other tests'
-/// remains.
+/// What the documentation promises; without slack, because nothing else runs beside this test.
 const RELOAD_MAX: Duration = Duration::from_secs(1);
-const SLACK: Duration = Duration::from_millis(500);
 
 const TREATMENTS: &str = "40-treatments.toml";
 /// Both columns show their last four characters, or neither does.
@@ -69,7 +67,8 @@ fn a_saved_policy_is_obeyed_by_an_open_session_within_a_second() {
             assert!(saved.elapsed() < PATIENCE, "the policy is not obeyed");
         }
         let took = saved.elapsed();
-        assert!(took < RELOAD_MAX + SLACK, "obeyed after {took:?}");
+        eprintln!("obeyed after {took:?}");
+        assert!(took < RELOAD_MAX, "obeyed after {took:?}");
     }
 }
 
