@@ -417,6 +417,12 @@ const STORED: &[(Sent, Must)] = &[
 const DEFINED: &[(Sent, Must)] = &[
     (
         Lines(
+            "begin;\nalter table public.scratch rename to scratch_away;\nalter table public.beds rename column bed to id;\nalter table public.beds rename column occupant to note;\nalter table public.beds rename to scratch;\ncopy public.scratch (id, note) to stdout;\nrollback;\n",
+        ),
+        Mask,
+    ),
+    (
+        Lines(
             "create table copied as select reverse(ssn) as r from patients;\nselect * from copied;\n",
         ),
         Refuse,

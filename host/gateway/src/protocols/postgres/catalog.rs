@@ -146,6 +146,16 @@ impl Catalog {
     }
 }
 
+/// What is known of a resource at one moment: all of it of the same snapshot.
+pub(super) struct Look {
+    /// Nobody was changing definitions when this was the snapshot.
+    pub(super) settled: bool,
+    /// The snapshot.
+    pub(super) catalog: Arc<Catalog>,
+    /// The policy's tags over it.
+    pub(super) tags: Arc<Tags>,
+}
+
 /// The snapshots of one resource.
 pub struct Catalogs {
     resource: String,
@@ -226,14 +236,24 @@ impl Catalogs {
         self.current.load_full()
     }
 
-    /// The policy's tags over the snapshot in use.
-    pub(super) fn tags(&self, standing: &Standing) -> Arc<Tags> {
+    /// The snapshot in use with the policy's tags over it, and whether it can be leaned on.
+    pub(super) fn look(&self, standing: &Standing) -> Look {
+        // Asked first: a change that ends in between leaves its snapshot behind, and this one is not it.
+        let settled = self.is_settled();
         let catalog = self.current();
+        Look {
+            settled,
+            tags: self.tags(&catalog, standing),
+            catalog,
+        }
+    }
+
+    fn tags(&self, catalog: &Catalog, standing: &Standing) -> Arc<Tags> {
         let tags = self.tags.load_full();
         if tags.generation == standing.generation() && tags.catalog == catalog.version {
             return tags;
         }
-        let tags = Arc::new(Tags::lay(&catalog, standing, &self.resource));
+        let tags = Arc::new(Tags::lay(catalog, standing, &self.resource));
         self.tags.store(Arc::clone(&tags));
         tags
     }

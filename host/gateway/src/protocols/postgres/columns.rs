@@ -10,8 +10,7 @@ use almoner_wire::postgres::types::oid::{self, Builtin};
 use almoner_wire::postgres::{FORMAT_BINARY, FORMAT_TEXT};
 
 use super::action::Resolved;
-use super::catalog::Catalog;
-use super::tags::Tags;
+use super::catalog::{Catalog, Look};
 use crate::policy::{ColumnFacts, Provenance};
 
 /// How a column's cells are read and written.
@@ -53,10 +52,7 @@ pub(super) struct ResultColumns {
 
 /// What a result's columns are looked at with.
 pub(super) struct Shown<'a> {
-    pub(super) catalog: &'a Catalog,
-    pub(super) tags: &'a Tags,
-    /// Nobody is changing definitions.
-    pub(super) settled: bool,
+    pub(super) look: &'a Look,
     /// What is computed may be computed from something sensitive, whatever was thought of it.
     pub(super) doubted: bool,
 }
@@ -69,7 +65,7 @@ pub(super) fn of_result(
     resolved: &Resolved,
     shown: &Shown<'_>,
 ) -> Option<ResultColumns> {
-    let catalog = shown.catalog;
+    let catalog = &*shown.look.catalog;
     let mut types = Vec::with_capacity(fields.len());
     let mut facts = Vec::with_capacity(fields.len());
     for (index, field) in fields.iter().enumerate() {
@@ -131,15 +127,14 @@ fn provenance(
     resolved: &Resolved,
     shown: &Shown<'_>,
 ) -> Provenance {
-    let Shown {
+    let Look {
         catalog,
         tags,
         settled,
-        doubted,
-    } = *shown;
+    } = shown.look;
     if field.table_oid != 0 {
         let known = catalog.relations.get(&field.table_oid);
-        let shifting = !settled && known.is_none_or(|relation| relation.is_view);
+        let shifting = !*settled && known.is_none_or(|relation| relation.is_view);
         return if shifting {
             Provenance::Unproven
         } else {
@@ -159,7 +154,7 @@ fn provenance(
         // Whatever else may be called `count`, what counts has this type.
         Some(OutputClass::Count) if field.type_oid == oid::INT8 => Provenance::Harmless,
         Some(OutputClass::Constant | OutputClass::Parameter) => Provenance::Harmless,
-        _ if resolved.sensitive || doubted => Provenance::Unproven,
+        _ if resolved.sensitive || shown.doubted => Provenance::Unproven,
         _ => Provenance::Proven,
     }
 }

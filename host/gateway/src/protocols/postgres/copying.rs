@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::catalog::{Column, Look};
 use super::columns::{self, CopyColumn, Shown};
 use super::copy::{self, CopyOut};
-use super::expect::{Columns, Expect};
+use super::expect::{Columns, Expect, Made};
 use super::rows::Piece;
 use super::session::{Ending, Relay};
 use super::settle::{WINDOW_BYTES, typing};
@@ -19,9 +20,7 @@ impl Relay {
         let row_bytes_max = self.shared.limits.row_bytes_max;
         let pipeline = Arc::clone(&self.pipeline);
         let refused = Ending::Broken("almoner: the server copies what was not asked for");
-        let names_uncertain = self.course.names_uncertain || !catalogs.is_settled();
-        // A prepared COPY was described when it was prepared, and looks its names up when it runs.
-        let (now, settled) = (self.made(), catalogs.is_settled());
+        let (epoch, names_uncertain) = (self.noted.epoch, self.course.names_uncertain);
         let Some(flight) = self.flight() else {
             return Err(refused);
         };
@@ -37,14 +36,19 @@ impl Relay {
             return Err(refused);
         };
         let standing = flight.inflight.standing().clone();
-        let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
+        let look = catalogs.look(&standing);
+        // A prepared COPY was described when it was prepared, and looks its names up when it runs.
+        let now = Made {
+            epoch,
+            catalog: look.catalog.version,
+        };
         let described = match (&flight.copied, &flight.portal) {
             (Some(copied), _) => copied.described(),
             (None, Some(portal)) => portal
                 .statement
                 .copied
                 .as_ref()
-                .filter(|copied| settled && copied.made == now)
+                .filter(|copied| look.settled && copied.made == now)
                 .and_then(|copied| copied.described()),
             (None, None) => None,
         };
@@ -52,18 +56,21 @@ impl Relay {
             (Some(described), _) if described.fields.is_some() => {
                 let fields = described.fields.as_deref().unwrap_or_default();
                 let shown = Shown {
-                    catalog: &catalog,
-                    tags: &tags,
-                    settled: catalogs.is_settled(),
+                    look: &look,
                     doubted: false,
                 };
                 columns::of_result(fields, None, &statement, &shown)
             }
-            (_, Some(relation)) if !(names_uncertain && relation.schema.is_none()) => {
-                let oid = catalog.resolve(relation.schema.as_deref(), &relation.name);
+            // The server says nothing of the table it copies: its name alone tells which it is, and only where
+            // nobody is giving that name to another.
+            (_, Some(relation))
+                if look.settled && !(names_uncertain && relation.schema.is_none()) =>
+            {
+                let schema = relation.schema.as_deref();
+                let oid = look.catalog.resolve(schema, &relation.name);
                 oid.map(|oid| {
-                    let known = table_columns(&catalog, &tags, oid, &copy.columns);
-                    columns::of_copy(known, &catalog)
+                    let known = table_columns(&look, oid, &copy.columns);
+                    columns::of_copy(known, &look.catalog)
                 })
             }
             _ => None,
@@ -71,7 +78,7 @@ impl Relay {
         // Columns that cannot be told apart are unproven, all of them.
         let result = result
             .filter(|result| result.types.len() == count)
-            .unwrap_or_else(|| columns::of_copy(unproven(count), &catalog));
+            .unwrap_or_else(|| columns::of_copy(unproven(count), &look.catalog));
         let masking = flight.inflight.masking(&pipeline, &result.facts).await;
         let format = copy::format_of(&copy)
             .ok_or(Ending::Broken("almoner: the COPY format is not understood"))?;
@@ -158,24 +165,20 @@ fn unreadable_copy(error: almoner_wire::postgres::copy::CopyError) -> Ending {
     Ending::Broken("almoner: the COPY stream cannot be read; nothing more of it was passed on")
 }
 
-fn table_columns(
-    catalog: &super::catalog::Catalog,
-    tags: &super::tags::Tags,
-    relation: u32,
-    named: &[String],
-) -> Vec<CopyColumn> {
+fn table_columns(look: &Look, relation: u32, named: &[String]) -> Vec<CopyColumn> {
+    let Look { catalog, tags, .. } = look;
     let Some(known) = catalog.relations.get(&relation) else {
         return Vec::new();
     };
     let container = format!("{}.{}", known.schema, known.name);
-    let mut numbers: Vec<(i16, &super::catalog::Column)> = known
+    let mut numbers: Vec<(i16, &Column)> = known
         .columns
         .iter()
         .filter(|(number, column)| **number > 0 && !column.generated)
         .map(|(number, column)| (*number, column))
         .collect();
     numbers.sort_by_key(|(number, _)| *number);
-    let column = |(number, column): (i16, &super::catalog::Column)| CopyColumn {
+    let column = |(number, column): (i16, &Column)| CopyColumn {
         container: container.clone(),
         name: column.name.clone(),
         type_oid: column.type_oid,

@@ -55,7 +55,7 @@ impl Course {
         self.names_uncertain |= facts
             .session_effects
             .iter()
-            .any(|effect| effect == "search-path" || effect == "unknown");
+            .any(|effect| moves_path(effect));
         if matches!(
             facts.kind,
             Kind::Create | Kind::Alter | Kind::Drop | Kind::Refresh
@@ -104,4 +104,9 @@ impl Course {
         };
         cursors.insert(name, both);
     }
+}
+
+/// Whether an effect on the session may change where names are looked up.
+pub(super) fn moves_path(effect: &str) -> bool {
+    matches!(effect, "search-path" | "unknown")
 }

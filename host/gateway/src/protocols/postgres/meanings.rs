@@ -10,6 +10,7 @@ use almoner_wire::postgres::frontend::Parse;
 use bytes::BytesMut;
 
 use super::action::Resolved;
+use super::course::moves_path;
 use super::expect::{Expect, Made, Portal, Prepared};
 use super::session::Relay;
 use super::sinks::Housekeeping;
@@ -136,7 +137,6 @@ impl Relay {
                         && name.is_some_and(|name| portal.as_ref() != name.as_bytes())
                 });
             }
-            Kind::Create | Kind::Alter | Kind::Drop => self.noted.epoch += 1,
             Kind::Commit | Kind::Rollback | Kind::RollbackTo => self.transaction_may_end(),
             _ => {}
         }
@@ -153,9 +153,4 @@ impl Relay {
             runs || (name.is_empty() && !portal.depends_on_names())
         });
     }
-}
-
-/// Whether an effect on the session may change where names are looked up.
-fn moves_path(effect: &str) -> bool {
-    matches!(effect, "search-path" | "unknown")
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::action::{Ground, Resolved, refused_action};
-use super::catalog::Catalogs;
+use super::catalog::{Catalogs, Look};
 use super::course::Course;
 use super::expect::{Portal, Prepared};
 use super::statement::{Parsed, Text};
@@ -98,17 +98,25 @@ impl Asked {
     }
 
     fn resolve(&self, parsed: &Arc<Parsed>, standing: &Standing, course: &Course) -> Arc<Resolved> {
-        let (catalog, tags) = (self.catalogs.current(), self.catalogs.tags(standing));
-        let ground = Ground {
-            catalog: &catalog,
-            tags: &tags,
+        let look = self.catalogs.look(standing);
+        Arc::new(Resolved::of(parsed, &self.ground(&look, standing, course)))
+    }
+
+    fn ground<'a>(
+        &'a self,
+        look: &'a Look,
+        standing: &'a Standing,
+        course: &'a Course,
+    ) -> Ground<'a> {
+        Ground {
+            catalog: &look.catalog,
+            tags: &look.tags,
             known_functions: standing.known_functions(),
             names_uncertain: course.names_uncertain,
-            settled: self.catalogs.is_settled() && !course.defines,
+            settled: look.settled && !course.defines,
             cursors: &course.cursors,
             portals: &self.portals,
-        };
-        Arc::new(Resolved::of(parsed, &ground))
+        }
     }
 
     /// The statements of one message, each on the ground that the ones before it leave.
@@ -125,16 +133,8 @@ impl Asked {
     /// A prepared statement's resolution is kept for as long as its ground is the same.
     fn resolve_prepared(&self, prepared: &Prepared, standing: &Standing) -> Vec<Arc<Resolved>> {
         if let Some(known) = prepared.resolved() {
-            let (catalog, tags) = (self.catalogs.current(), self.catalogs.tags(standing));
-            let ground = Ground {
-                catalog: &catalog,
-                tags: &tags,
-                known_functions: standing.known_functions(),
-                names_uncertain: self.course.names_uncertain,
-                settled: self.catalogs.is_settled(),
-                cursors: &self.course.cursors,
-                portals: &self.portals,
-            };
+            let look = self.catalogs.look(standing);
+            let ground = self.ground(&look, standing, &self.course);
             // What a cursor yields depends on how it was declared, so FETCH is always looked up.
             if known.ground == ground.key() && !known.follows_cursor() {
                 return vec![known];
@@ -152,8 +152,8 @@ impl Asked {
         if judged.sensitive {
             return false;
         }
-        let same = judged.ground.catalog == self.catalogs.current().version;
-        if same && self.catalogs.is_settled() {
+        let look = self.catalogs.look(standing);
+        if look.settled && judged.ground.catalog == look.catalog.version {
             return false;
         }
         self.resolve(&judged.parsed, standing, course).sensitive

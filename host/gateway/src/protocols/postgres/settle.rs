@@ -91,20 +91,17 @@ impl Relay {
             "almoner: the server sends more results than statements",
         ))?;
         let standing = flight.inflight.standing().clone();
-        let (catalog, tags) = (catalogs.current(), catalogs.tags(&standing));
+        let look = catalogs.look(&standing);
         if fields
             .iter()
-            .any(|field| catalog.lacks(field.table_oid, field.column))
+            .any(|field| look.catalog.lacks(field.table_oid, field.column))
         {
             catalogs.refresh_soon();
         }
-        let settled = catalogs.is_settled();
         // Between its judgement and its rows, names may have come to mean something else.
         let doubted = flight.asked.shifted(&statement, &standing, &course);
         let shown = Shown {
-            catalog: &catalog,
-            tags: &tags,
-            settled,
+            look: &look,
             doubted,
         };
         let result = columns::of_result(fields, formats, &statement, &shown).ok_or(
