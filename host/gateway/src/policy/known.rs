@@ -83,7 +83,8 @@ impl Known {
         gathered.into_known()
     }
 
-    /// Where known values stand in a text, each with `cell` as its cell.
+    /// Where known values stand in a text, each with `cell` as its cell. Places that overlap are one, so that
+    /// there are never more of them than the text has bytes.
     pub(super) fn find(&self, cell: u32, text: &str, findings: &mut Vec<Finding>) {
         let finding = |kind: &Arc<str>, start: usize, end: usize| Finding {
             cell,
@@ -98,16 +99,27 @@ impl Known {
             State::Anybody if text.is_empty() => {}
             State::Anybody => findings.push(finding(&UNPROVEN.into(), 0, text.len())),
             State::Values { matcher, values } => {
+                // In the order of their ends, none overlapping another.
+                let mut places: Vec<(usize, usize, &Value)> = Vec::new();
                 for found in matcher.find_overlapping_iter(text) {
-                    let (start, end) = (found.start(), found.end());
-                    let Some(value) = values.get(found.pattern().as_usize()) else {
+                    let (mut start, end) = (found.start(), found.end());
+                    let Some(mut value) = values.get(found.pattern().as_usize()) else {
                         continue;
                     };
-                    if stands_alone(text, start, end) && !(value.word && begins_small(text, start))
-                    {
-                        findings.push(finding(&value.kind, start, end));
+                    let meant = !value.word || !begins_small(text, start);
+                    if !meant || !stands_alone(text, start, end) {
+                        continue;
                     }
+                    while let Some(last) = places.pop_if(|last| last.1 > start) {
+                        if last.0 < start {
+                            (start, value) = (last.0, last.2);
+                        }
+                    }
+                    places.push((start, end, value));
                 }
+                let place =
+                    |(start, end, value): (usize, usize, &Value)| finding(&value.kind, start, end);
+                findings.extend(places.into_iter().map(place));
             }
         }
     }
@@ -126,7 +138,7 @@ impl Gathered {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let text = text.trim();
-        if text.len() > VALUE_BYTES_MAX {
+        if text.len() > VALUE_BYTES_MAX || self.is_too_much() {
             return;
         }
         if is("phi.name") {
@@ -150,17 +162,24 @@ impl Gathered {
             forms.push(text.to_uppercase());
         }
         for form in forms {
-            self.bytes += form.len();
-            let kind = Arc::clone(kind);
-            self.values.entry(form).or_insert(Value { kind, word });
+            let bytes = form.len();
+            self.values.entry(form).or_insert_with(|| {
+                self.bytes += bytes;
+                let kind = Arc::clone(kind);
+                Value { kind, word }
+            });
         }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.values.len() > VALUES_MAX || self.bytes > VALUES_BYTES_MAX
     }
 
     fn into_known(self) -> Known {
         if self.values.is_empty() {
             return Known::default();
         }
-        if self.values.len() > VALUES_MAX || self.bytes > VALUES_BYTES_MAX {
+        if self.is_too_much() {
             return Known(State::Anybody);
         }
         let (texts, values): (Vec<String>, Vec<Value>) = self.values.into_iter().unzip();
@@ -289,6 +308,40 @@ mod tests {
         let known = gathered.into_known();
         assert_eq!(shown(&known, "final"), "[final]");
         assert_eq!(shown(&known, ""), "");
+    }
+
+    #[test]
+    fn values_within_values_make_one_place_of_the_longest() {
+        let known = known(&[
+            ("phi.mrn", "12 A7 B9"),
+            ("phi.id", "A7 B9 C1"),
+            ("phi.plan", "A7 B9"),
+        ]);
+        let mut findings = Vec::new();
+        known.find(3, "chart 12 A7 B9 C1, A7 B9", &mut findings);
+        let places: Vec<_> = findings
+            .iter()
+            .map(|one| (one.cell, one.start, one.end))
+            .collect();
+        assert_eq!(places, [(3, 6, 17), (3, 19, 24)]);
+        assert_eq!(
+            (&*findings[0].kind, &*findings[1].kind),
+            ("phi.mrn", "phi.plan")
+        );
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_values_has_no_more_places_than_bytes() {
+        let lengths: Vec<String> = (4..=VALUE_BYTES_MAX)
+            .map(|length| "-".repeat(length))
+            .collect();
+        let values: Vec<(&str, &str)> = lengths
+            .iter()
+            .map(|text| ("phi.id", text.as_str()))
+            .collect();
+        let mut findings = Vec::new();
+        known(&values).find(0, &"-".repeat(10_000), &mut findings);
+        assert_eq!(findings.len(), 1);
     }
 
     #[test]

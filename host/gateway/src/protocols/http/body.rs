@@ -200,6 +200,9 @@ fn lines(
     let mut rows: u32 = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let line = bytes.slice_ref(line);
+        if !columns.spend(1) {
+            return Err(Unmaskable::Malformed);
+        }
         if line.iter().all(u8::is_ascii_whitespace) {
             pieces.push(whole(&line));
             continue;
@@ -251,9 +254,13 @@ fn runs(bytes: &Bytes) -> impl Iterator<Item = Bytes> {
 fn pairs(bytes: &Bytes, columns: &mut Columns<'_>) -> Result<Piece, Unmaskable> {
     let mut piece = Piece::default();
     let root = columns.root(None);
+    let mut names = None;
     for (index, pair) in bytes.split(|byte| *byte == b'&').enumerate() {
         if index > 0 {
             piece.raw(Bytes::from_static(b"&"));
+        }
+        if !columns.spend(1) {
+            return Err(Unmaskable::Malformed);
         }
         let at = pair.iter().position(|byte| *byte == b'=');
         let (name, value) = pair.split_at(at.map_or(pair.len(), |at| at + 1));
@@ -262,7 +269,7 @@ fn pairs(bytes: &Bytes, columns: &mut Columns<'_>) -> Result<Piece, Unmaskable> 
         // Without a value the name is all there is, and may be one.
         let name = bytes.slice_ref(name);
         if value.is_empty() {
-            let column = columns.loose("(name of a field)");
+            let column = *names.get_or_insert_with(|| columns.loose("(name of a field)"));
             let end = usize::from(name.ends_with(b"="));
             let (raw, equals) = (
                 name.slice(..name.len() - end),
@@ -303,4 +310,54 @@ fn decode(text: &[u8]) -> Result<String, Unmaskable> {
         });
     }
     String::from_utf8(out).map_err(|_| Unmaskable::Charset)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests state what they expect")]
+    use super::*;
+
+    fn read_as(media: &'static str, body: String) -> (Result<u64, Unmaskable>, usize) {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static(media),
+        );
+        let mut columns = Columns::new("api", media, &[]);
+        let read = read(&headers, &Bytes::from(body), &mut columns, &[], 2026);
+        (read.map(|body| body.rows), columns.into_facts().len())
+    }
+
+    #[test]
+    fn a_reply_has_an_end_of_tokens_however_it_is_cut() {
+        let refused = Err(Unmaskable::Malformed);
+        for (media, one, many) in [
+            ("application/json", "[1]", "0,".repeat(1_000_001)),
+            ("application/x-ndjson", "1\n", "1\n".repeat(500_001)),
+            ("application/x-ndjson", "\n", "\n".repeat(1_000_001)),
+            (
+                "application/x-www-form-urlencoded",
+                "a",
+                "&".repeat(1_000_001),
+            ),
+        ] {
+            assert!(read_as(media, one.to_owned()).0.is_ok(), "{media}");
+            let many = if media == "application/json" {
+                format!("[{}0]", many)
+            } else {
+                many
+            };
+            assert_eq!(read_as(media, many).0, refused, "{media}");
+        }
+        // Documents within strings count for the reply, too.
+        let inside = format!("\"[{}0]\"", "0,".repeat(400_000));
+        let nested = format!("[{inside},{inside},{inside}]");
+        assert_eq!(read_as("application/json", nested).0, refused);
+    }
+
+    #[test]
+    fn names_without_values_are_one_column() {
+        let (read, columns) = read_as("application/x-www-form-urlencoded", "a&b&c=&".repeat(100));
+        assert_eq!((read, columns), (Ok(1), 1));
+    }
 }

@@ -14,6 +14,10 @@ use crate::policy::{ColumnFacts, Provenance};
 /// ones counts as unproven.
 const NODES_MAX: usize = 10_000;
 
+/// Tokens of one reply (names, values, brackets), those of documents within its strings and of further lines
+/// included: each costs memory.
+const TOKENS_MAX: usize = 1_000_000;
+
 /// What stands at a node, as far as its masking differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Sort {
@@ -38,6 +42,8 @@ pub(super) struct Columns<'a> {
     roots: HashMap<Box<str>, usize>,
     facts: Vec<ColumnFacts>,
     known: HashMap<(usize, Sort), usize>,
+    /// `None`: it has had more than it may.
+    tokens_left: Option<usize>,
 }
 
 /// A place in documents.
@@ -76,9 +82,16 @@ impl<'a> Columns<'a> {
             roots: HashMap::new(),
             facts: Vec::new(),
             known: HashMap::new(),
+            tokens_left: Some(TOKENS_MAX),
         };
         columns.nodes.push(Node::root("", Zone::Closed));
         columns
+    }
+
+    /// Takes so many tokens from what one reply may have. `false`: it may not, nor any more.
+    pub(super) fn spend(&mut self, tokens: usize) -> bool {
+        self.tokens_left = self.tokens_left.and_then(|left| left.checked_sub(tokens));
+        self.tokens_left.is_some()
     }
 
     /// What is known of each column, in the order of their indices.

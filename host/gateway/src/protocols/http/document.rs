@@ -13,8 +13,6 @@ use super::piece::{Cell, Piece, Shape};
 
 /// Nesting of a document. FHIR goes to twenty or so.
 const DEPTH_MAX: usize = 128;
-/// Tokens of a document, which cost memory each.
-const TOKENS_MAX: usize = 1_000_000;
 /// A piece is masked in one go: so many cells or bytes are a quick call for a detector.
 const PIECE_CELLS_MAX: usize = 4_096;
 const PIECE_BYTES_MAX: usize = 256 << 10;
@@ -38,7 +36,7 @@ pub(super) fn pieces(
     this_year: i32,
     row: Option<u32>,
 ) -> Result<Pieces, Unreadable> {
-    let tokens = tokens(bytes)?;
+    let tokens = tokens(bytes, columns)?;
     let marks = marks(bytes, &tokens)?;
     let counted = Counted::of(marks.get(&0));
     let mut walk = Walk {
@@ -63,14 +61,15 @@ pub(super) fn pieces(
     Ok(walk.finish())
 }
 
-fn tokens(bytes: &[u8]) -> Result<Vec<Token>, Unreadable> {
+fn tokens(bytes: &[u8], columns: &mut Columns<'_>) -> Result<Vec<Token>, Unreadable> {
     let mut tokens = Vec::new();
     let mut lexer = Lexer::new(DEPTH_MAX);
     for chunk in bytes.chunks(64 << 10) {
+        let before = tokens.len();
         lexer
             .push(chunk, |token| tokens.push(token))
             .map_err(|_| Unreadable)?;
-        if tokens.len() > TOKENS_MAX {
+        if !columns.spend(tokens.len() - before) {
             return Err(Unreadable);
         }
     }
@@ -298,7 +297,12 @@ impl Walk<'_, '_> {
         let searched = matches!(sort, Sort::Text | Sort::Element(Element::Free));
         if searched && self.may_nest && value.trim_start().starts_with(['{', '[']) {
             let value = Bytes::from(value.into_owned());
-            if let Some(inside) = self.inside(node, &value) {
+            let inside = self.inside(node, &value);
+            // Of a reply with too many tokens nothing is read in a milder way.
+            if !self.columns.spend(0) {
+                return Err(Unreadable);
+            }
+            if let Some(inside) = inside {
                 let (start, end) = range(token);
                 self.pass_to(start);
                 let raw = self.bytes.slice(start..end);
@@ -317,7 +321,7 @@ impl Walk<'_, '_> {
 
     /// A string's own document, below the node where the string stands; `None` if it is none.
     fn inside(&mut self, node: usize, value: &Bytes) -> Option<Piece> {
-        let tokens = tokens(value).ok()?;
+        let tokens = tokens(value, self.columns).ok()?;
         let marks = marks(value, &tokens).ok()?;
         let top = self.columns.member(node, "(text)");
         let row = self.row();

@@ -3,6 +3,7 @@
 //! ```text
 //! connection  TLS or plain, limits; what all connections share
 //! session     requests: who, to which resource, and what becomes of them
+//! intake      a request's host and body; what is not carried whatever the policy says
 //! lease       a session, shared by what is under way in it
 //! login       HTTP Basic with the caller
 //! target      path and query, read once for policy and upstream
@@ -30,6 +31,7 @@ mod facts;
 mod fhir;
 mod headers;
 mod held;
+mod intake;
 mod lease;
 mod login;
 mod piece;

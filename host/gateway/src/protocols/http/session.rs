@@ -7,19 +7,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
-use hyper::http::request::Parts;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 
 use super::action::{Asked, Outgoing, Refused, is_read};
-use super::coding::{Codings, NotPlain};
 use super::connection::Shared;
 use super::exchange::Exchange;
 use super::headers::{self, APPROVAL};
 use super::held::{Attended, HttpCaller, State, Whose};
+use super::intake::{self, Instead};
 use super::lease::Lease;
 use super::login::Login;
 use super::reply::MEDIA;
@@ -32,8 +31,6 @@ use crate::policy::Opening;
 
 /// Logins and resources of one connection. An agent has one or two.
 const SESSIONS_MAX: usize = 16;
-/// A request's whole body.
-const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Longest wait that `Prefer: wait` gets; longer ones get an id sooner.
 const WAIT_SECONDS_MAX: u64 = 600;
 /// A request that comes back for its approval is given so long to see whether it was decided.
@@ -47,9 +44,6 @@ pub(super) struct Requests {
     /// Requests under way, and when the last one ended.
     busy: Mutex<(usize, Instant)>,
 }
-
-/// A reply instead of an exchange.
-type Instead = OwnWords;
 
 /// Where an exchange takes place.
 struct Place {
@@ -128,7 +122,7 @@ impl Requests {
 
     async fn take(&self, request: Request<Incoming>) -> Result<Answer, Instead> {
         let (head, body) = request.into_parts();
-        let host = host(&head)?;
+        let host = intake::host(&head)?;
         let (login, principal) = self.log_in(&head.headers).await?;
         if let Some(id) = head.uri.path().strip_prefix(APPROVALS_PATH) {
             return Err(self.approval(&head.method, id, &login));
@@ -158,11 +152,12 @@ impl Requests {
                 let status = StatusCode::BAD_REQUEST;
                 let id = place.lease.session.next_exchange();
                 let asked = Asked::not_understood(id, &head.method, Refused { status, why });
-                return Ok(self.refuse(&place.lease, asked).await);
+                return Ok(self.refuse(place.lease, asked).await);
             }
         };
         let wishes = Wishes::of(&head.headers);
-        let (outgoing, refused) = self.understand(head, body, target).await?;
+        let (outgoing, refused) =
+            intake::understand(&self.shared.limits, head, body, target).await?;
         let id = place.lease.session.next_exchange();
         let asked = Asked::new(id, &outgoing, refused);
         let whose = Whose {
@@ -175,7 +170,7 @@ impl Requests {
             Some(approval) => Ok(self
                 .claim(
                     &approval,
-                    &place.lease,
+                    place.lease,
                     &outgoing,
                     asked,
                     &whose,
@@ -183,53 +178,6 @@ impl Requests {
                 )
                 .await),
             None => Ok(self.begin(place, outgoing, asked, whose, wishes.wait).await),
-        }
-    }
-
-    /// The request as it would be sent, and why it is not, if so.
-    async fn understand(
-        &self,
-        head: Parts,
-        body: Incoming,
-        target: Target,
-    ) -> Result<(Outgoing, Option<Refused>), Instead> {
-        let mut refused = refusal(&head, &body);
-        let mut collected = Bytes::new();
-        if refused.is_none() {
-            match self.plain(&head.headers, body).await? {
-                Ok(body) => collected = body,
-                Err(why) => refused = Some(why),
-            }
-        }
-        let outgoing = Outgoing {
-            headers: headers::forwarded(&head.headers),
-            method: head.method,
-            target,
-            body: collected,
-        };
-        Ok((outgoing, refused))
-    }
-
-    /// The whole body, without content codings, or why there is none to judge.
-    async fn plain(
-        &self,
-        headers: &header::HeaderMap,
-        body: Incoming,
-    ) -> Result<Result<Bytes, Refused>, Instead> {
-        let refused = |status, why| Ok(Err(Refused { status, why }));
-        let large = "the body is larger than this gateway takes";
-        let Some(body) = self.collect(body).await? else {
-            return refused(StatusCode::PAYLOAD_TOO_LARGE, large);
-        };
-        let codings = Codings::of(headers).filter(|_| !body.is_empty());
-        let max = self.shared.limits.message_bytes_max;
-        match codings.unwrap_or_default().plain(body, max).await {
-            Ok(body) => Ok(Ok(body)),
-            Err(NotPlain::Large) => refused(StatusCode::PAYLOAD_TOO_LARGE, large),
-            Err(NotPlain::Malformed) => refused(
-                StatusCode::BAD_REQUEST,
-                "the body is not what its content coding says",
-            ),
         }
     }
 
@@ -262,7 +210,7 @@ impl Requests {
     async fn claim(
         &self,
         approval: &str,
-        lease: &Lease,
+        lease: Arc<Lease>,
         outgoing: &Outgoing,
         asked: Asked,
         whose: &Whose,
@@ -313,15 +261,18 @@ impl Requests {
         }
     }
 
-    /// Records a request that the gateway does not carry, and says so.
-    async fn refuse(&self, lease: &Lease, asked: Asked) -> Answer {
+    /// Records a request that the gateway does not carry, and says so. On record it comes also if its caller
+    /// is gone before.
+    async fn refuse(&self, lease: Arc<Lease>, asked: Asked) -> Answer {
         let caller = HttpCaller::new(true, self.shared.draining.clone());
-        let refused = lease.pipeline.admit(&lease.session, &asked, &*caller).await;
-        match refused {
-            Err(denial) => Answer::Own(OwnWords::denied(&denial, asked.status_if_refused)),
-            // An action with a reason of the gateway's own is always refused; a ticket for it is not used.
-            Ok(_) => Answer::Own(internal()),
-        }
+        let refusing = tokio::spawn(async move {
+            match lease.pipeline.admit(&lease.session, &asked, &*caller).await {
+                Err(denial) => OwnWords::denied(&denial, asked.status_if_refused),
+                // An action with a reason of the gateway's own is always refused; a ticket for it is not used.
+                Ok(_) => internal(),
+            }
+        });
+        Answer::Own(refusing.await.unwrap_or_else(|_| internal()))
     }
 
     async fn log_in(&self, headers: &header::HeaderMap) -> Result<(String, Principal), Instead> {
@@ -420,85 +371,6 @@ impl Requests {
             ),
         }
     }
-
-    /// The whole body; `None` if it is too large. One that does not come in time ends the request.
-    async fn collect(&self, mut body: Incoming) -> Result<Option<Bytes>, Instead> {
-        let max = self.shared.limits.message_bytes_max;
-        let mut collected = BytesMut::new();
-        let reading = async {
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| bad_body())?;
-                if let Some(data) = frame.data_ref() {
-                    if collected.len() + data.len() > max {
-                        return Ok(None);
-                    }
-                    collected.extend_from_slice(data);
-                }
-            }
-            Ok(Some(std::mem::take(&mut collected).freeze()))
-        };
-        let slow = || {
-            let why = "the body did not come in time";
-            OwnWords::problem(StatusCode::REQUEST_TIMEOUT, "http/slow", why)
-        };
-        tokio::time::timeout(BODY_WAIT_MAX, reading)
-            .await
-            .map_err(|_| slow())?
-    }
-}
-
-/// The host asked for, lower case, without port. HTTP/2 and absolute targets say it in the target.
-fn host(head: &Parts) -> Result<String, Instead> {
-    let bad = |why| OwnWords::problem(StatusCode::BAD_REQUEST, "http/host", why);
-    let mut named = head.headers.get_all(header::HOST).iter();
-    let (written, further) = (named.next(), named.next());
-    if further.is_some() {
-        return Err(bad("there is more than one Host"));
-    }
-    let written = match written {
-        Some(value) => Some(
-            value
-                .to_str()
-                .map_err(|_| bad("the Host is not readable"))?,
-        ),
-        None => None,
-    };
-    let target = head
-        .uri
-        .authority()
-        .map(hyper::http::uri::Authority::as_str);
-    let host = match (target, written) {
-        (Some(target), Some(written)) if !target.eq_ignore_ascii_case(written) => {
-            return Err(bad("the target and the Host differ"));
-        }
-        (Some(host), _) | (None, Some(host)) => host,
-        (None, None) => return Err(bad("there is no Host")),
-    };
-    let authority: hyper::http::uri::Authority =
-        host.parse().map_err(|_| bad("the Host is not readable"))?;
-    if host.contains('@') {
-        return Err(bad("the Host is not readable"));
-    }
-    Ok(authority.host().to_ascii_lowercase())
-}
-
-/// What is refused whatever the policy says.
-fn refusal(head: &Parts, body: &Incoming) -> Option<Refused> {
-    let refused = |status, why| Some(Refused { status, why });
-    if [Method::TRACE, Method::CONNECT].contains(&head.method) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "the method is not carried");
-    }
-    if let Some((status, why)) = headers::not_carried(&head.headers) {
-        return refused(status, why);
-    }
-    if let Some(why) = headers::refuse(&head.headers) {
-        return refused(StatusCode::BAD_REQUEST, why);
-    }
-    if is_read(&head.method) && !body.is_end_stream() {
-        let why = "a request that promises to change nothing has a body";
-        return refused(StatusCode::BAD_REQUEST, why);
-    }
-    None
 }
 
 fn no_such_resource() -> OwnWords {
@@ -506,14 +378,6 @@ fn no_such_resource() -> OwnWords {
         StatusCode::FORBIDDEN,
         "policy/no-access",
         "no access to this resource",
-    )
-}
-
-fn bad_body() -> OwnWords {
-    OwnWords::problem(
-        StatusCode::BAD_REQUEST,
-        "http/body",
-        "the body could not be read",
     )
 }
 
