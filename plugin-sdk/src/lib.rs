@@ -37,6 +37,7 @@ pub mod facts;
 mod guard;
 mod host;
 pub mod http;
+pub mod judgement;
 mod manifest;
 mod plugin;
 mod settings;

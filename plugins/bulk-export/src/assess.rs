@@ -3,6 +3,7 @@
 use almoner_plugin_sdk::{
     Answer, Assessment, CallContext, Operation, Reason,
     facts::{self, Limit, Statement},
+    judgement::Approvers,
 };
 
 use crate::{Copying, MissingLimit, Settings};
@@ -43,7 +44,7 @@ pub(crate) fn assess(
     let need = Assessment {
         risk,
         reasons: reasons.into_iter().map(|(_, reason)| reason).collect(),
-        all_of: settings.requirements(),
+        all_of: Approvers::requirements(&settings.all_of),
         ttl_seconds: settings.ttl_seconds,
         max_rows: Some(allowance),
     };

@@ -1,6 +1,6 @@
 //! What operators can set, and what holds when they set nothing.
 
-use almoner_plugin_sdk::{Requirement, SettingsError};
+use almoner_plugin_sdk::{SettingsError, judgement::Approvers};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,21 +22,6 @@ pub struct Settings {
     pub all_of: Vec<Approvers>,
     /// How long a request stands, in seconds; 0 leaves it to the rule.
     pub ttl_seconds: u32,
-}
-
-/// So many members of a group.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Approvers {
-    /// The group.
-    pub group: String,
-    /// How many of it.
-    #[serde(default = "one")]
-    pub count: u8,
-}
-
-fn one() -> u8 {
-    1
 }
 
 /// What happens to COPY … TO.
@@ -92,15 +77,6 @@ impl Settings {
         rows_so_far.saturating_add(more)
     }
 
-    pub(crate) fn requirements(&self) -> Vec<Requirement> {
-        (self.all_of.iter())
-            .map(|Approvers { group, count }| Requirement {
-                group: group.clone(),
-                count: *count,
-            })
-            .collect()
-    }
-
     /// What has the right shape but cannot be meant.
     pub(crate) fn mistakes(&self) -> Vec<SettingsError> {
         let mut mistakes = Vec::new();
@@ -108,16 +84,7 @@ impl Settings {
             let message = "at least 1; to hold every query, set missing_limit = \"hold\"";
             mistakes.push(SettingsError::new("/rows", message));
         }
-        for (index, approvers) in self.all_of.iter().enumerate() {
-            if approvers.group.is_empty() {
-                let at = format!("/all_of/{index}/group");
-                mistakes.push(SettingsError::new(at, "name a group"));
-            }
-            if approvers.count == 0 {
-                let at = format!("/all_of/{index}/count");
-                mistakes.push(SettingsError::new(at, "at least one must approve"));
-            }
-        }
+        mistakes.extend(Approvers::mistakes(&self.all_of, "/all_of"));
         mistakes
     }
 }

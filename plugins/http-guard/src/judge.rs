@@ -1,11 +1,12 @@
 //! From facts and settings to a verdict: every question is asked, the strictest answer stands.
 
 use almoner_plugin_sdk::{
-    Assessment, CallContext, Operation, Reason, Verdict,
+    CallContext, Operation, Reason, Verdict,
     http::{self, Request, name_fits, path_fits},
+    judgement::{Action, Judgement},
 };
 
-use crate::{Action, PathRule, Settings};
+use crate::{PathRule, Settings};
 
 /// Codes and what the gateway says for them. The same words serve denials and requests for approval.
 pub(crate) const MESSAGES: &[(&str, &str)] = &[
@@ -33,16 +34,13 @@ pub(crate) const MESSAGES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Reasons that one answer carries at most; the gateway takes sixteen.
-const REASONS_MAX: usize = 8;
-
 pub(crate) fn judge(
     settings: &Settings,
     ctx: &CallContext,
     op: &Operation,
     request: &Request,
 ) -> Verdict {
-    let mut found = Found::default();
+    let mut found = Judgement::default();
     let path = &shown(op.targets.first().map_or("/", String::as_str));
     match rule_for(settings, request) {
         Some(rule) => {
@@ -64,7 +62,7 @@ pub(crate) fn judge(
     }
     judge_size(settings.body_bytes_max, request, &mut found);
     judge_budget(settings, ctx, &mut found);
-    found.verdict(settings)
+    found.verdict(&settings.hold)
 }
 
 /// A template or pattern in the letters that reasons may have: `/Patient/:id`.
@@ -74,46 +72,6 @@ fn shown(template: &str) -> String {
         .filter(|c| !matches!(c, '}' | '$' | '*'))
         .map(|c| if c == '{' { ':' } else { c })
         .collect()
-}
-
-/// The strictest answer so far and the reasons for it.
-#[derive(Default)]
-struct Found {
-    deny: Vec<Reason>,
-    hold: Vec<Reason>,
-}
-
-impl Found {
-    fn add(&mut self, action: Action, reason: impl FnOnce() -> Reason) {
-        let reasons = match action {
-            Action::Allow => return,
-            Action::Hold => &mut self.hold,
-            Action::Deny => &mut self.deny,
-        };
-        if reasons.len() < REASONS_MAX {
-            reasons.push(reason());
-        }
-    }
-
-    fn deny(&mut self, reason: Reason) {
-        self.add(Action::Deny, || reason);
-    }
-
-    fn verdict(self, settings: &Settings) -> Verdict {
-        if let Some(reason) = self.deny.into_iter().next() {
-            return Verdict::Deny(reason);
-        }
-        if self.hold.is_empty() {
-            return Verdict::Allow;
-        }
-        Verdict::Hold(Assessment {
-            risk: settings.hold.risk,
-            reasons: self.hold,
-            all_of: settings.requirements(),
-            ttl_seconds: settings.hold.ttl_seconds,
-            max_rows: None,
-        })
-    }
 }
 
 fn rule_for<'s>(settings: &'s Settings, request: &Request) -> Option<&'s PathRule> {
@@ -127,35 +85,41 @@ fn rule_for<'s>(settings: &'s Settings, request: &Request) -> Option<&'s PathRul
     })
 }
 
-fn judge_conditions(rule: &PathRule, op: &Operation, request: &Request, found: &mut Found) {
+fn judge_conditions(rule: &PathRule, op: &Operation, request: &Request, found: &mut Judgement) {
     let has = |key: &String| request.query_keys.contains(key);
     for key in rule.query_required.iter().filter(|key| !has(key)) {
-        found.deny(Reason::new("query-required").arg("key", key));
+        found.add(Action::Deny, || {
+            Reason::new("query-required").arg("key", key)
+        });
     }
     for pattern in &rule.query_denied {
         if request.query_keys.iter().any(|key| name_fits(pattern, key)) {
-            found.deny(Reason::new("query-denied").arg("key", shown(pattern)));
+            found.add(Action::Deny, || {
+                Reason::new("query-denied").arg("key", shown(pattern))
+            });
         }
     }
     if let Some(allowed) = &rule.query_allowed {
         let on_list = |key: &String| allowed.iter().any(|pattern| name_fits(pattern, key));
         if !request.query_keys.iter().all(on_list) {
-            found.deny(Reason::new("query-allowed"));
+            found.add(Action::Deny, || Reason::new("query-allowed"));
         }
     }
     for (key, most) in &rule.query_at_most {
         let fits = |value: &str| value.parse::<u64>().is_ok_and(|value| value <= *most);
         if !http::query_values(op, key).all(fits) {
-            found.deny(
+            found.add(Action::Deny, || {
                 Reason::new("query-at-most")
                     .arg("key", key)
-                    .arg("most", most.to_string()),
-            );
+                    .arg("most", most.to_string())
+            });
         }
     }
     for header in &rule.headers_required {
         if !request.headers.contains(header) {
-            found.deny(Reason::new("header-required").arg("header", header));
+            found.add(Action::Deny, || {
+                Reason::new("header-required").arg("header", header)
+            });
         }
     }
     for pattern in &rule.headers_denied {
@@ -164,7 +128,9 @@ fn judge_conditions(rule: &PathRule, op: &Operation, request: &Request, found: &
             .iter()
             .any(|header| name_fits(pattern, header))
         {
-            found.deny(Reason::new("header-denied").arg("header", shown(pattern)));
+            found.add(Action::Deny, || {
+                Reason::new("header-denied").arg("header", shown(pattern))
+            });
         }
     }
     let listed = |media: &String| rule.content_types.contains(media);
@@ -172,19 +138,21 @@ fn judge_conditions(rule: &PathRule, op: &Operation, request: &Request, found: &
         && request.body_bytes > 0
         && !request.content_type.as_ref().is_some_and(listed)
     {
-        found.deny(Reason::new("content-type"));
+        found.add(Action::Deny, || Reason::new("content-type"));
     }
     judge_size(rule.body_bytes_max, request, found);
 }
 
-fn judge_size(most: u64, request: &Request, found: &mut Found) {
+fn judge_size(most: u64, request: &Request, found: &mut Judgement) {
     if most > 0 && request.body_bytes > most {
-        found.deny(Reason::new("body-size").arg("most", most.to_string()));
+        found.add(Action::Deny, || {
+            Reason::new("body-size").arg("most", most.to_string())
+        });
     }
 }
 
 /// Counted by the gateway up to the request before this one.
-fn judge_budget(settings: &Settings, ctx: &CallContext, found: &mut Found) {
+fn judge_budget(settings: &Settings, ctx: &CallContext, found: &mut Judgement) {
     let budget = &settings.budget;
     for (what, most, had) in [
         ("requests", budget.requests, ctx.usage.exchanges),

@@ -3,14 +3,12 @@
 //! It judges the facts that the gateway read, on the path that the gateway will send. What it does not
 //! understand it denies. Reasons name methods, path templates and keys that the settings name, never data.
 
-mod action;
 mod judge;
 mod settings;
 
 use almoner_plugin_sdk::prelude::*;
 
-pub use action::Action;
-pub use settings::{Budget, HoldSettings, PathRule, Settings};
+pub use settings::{Budget, PathRule, Settings};
 
 /// The guard, configured.
 #[derive(Debug)]
@@ -37,6 +35,14 @@ impl Plugin for HttpGuard {
             Ok(Self { settings })
         } else {
             Err(mistakes)
+        }
+    }
+
+    /// Of the moment it reads what the subject has had in this window, where a budget is set.
+    fn unread(&self) -> Unread {
+        Unread {
+            moment: !self.settings.budget.is_set(),
+            values: false,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use almoner_plugin_sdk::{Requirement, SettingsError};
+use almoner_plugin_sdk::{
+    SettingsError,
+    judgement::{Action, HoldSettings},
+};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::Action;
+use serde::Deserialize;
 
 /// Settings of the HTTP guard. Everything that is not mentioned keeps its safe default.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -78,40 +79,10 @@ pub struct Budget {
     pub action: Action,
 }
 
-/// What approval takes.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct HoldSettings {
-    /// Every one of these groups must approve; empty leaves it to the rule.
-    pub all_of: Vec<Approvers>,
-    /// How long a request stands, in seconds; 0 leaves it to the rule.
-    pub ttl_seconds: u32,
-    /// 0 to 100, shown to approvers.
-    pub risk: u8,
-}
-
-/// So many members of a group.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Approvers {
-    /// The group.
-    pub group: String,
-    /// How many of it.
-    #[serde(default = "one")]
-    pub count: u8,
-}
-
-fn one() -> u8 {
-    1
-}
-
-impl Default for HoldSettings {
-    fn default() -> Self {
-        Self {
-            all_of: Vec::new(),
-            ttl_seconds: 0,
-            risk: 50,
-        }
+impl Budget {
+    /// Whether anything is counted.
+    pub(crate) fn is_set(&self) -> bool {
+        self.requests > 0 || self.records > 0 || self.bytes > 0
     }
 }
 
@@ -125,35 +96,12 @@ impl Settings {
         })
     }
 
-    pub(crate) fn requirements(&self) -> Vec<Requirement> {
-        (self.hold.all_of.iter())
-            .map(|Approvers { group, count }| Requirement {
-                group: group.clone(),
-                count: *count,
-            })
-            .collect()
-    }
-
     /// What has the right shape but cannot be meant.
     pub(crate) fn mistakes(&self) -> Vec<SettingsError> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = self.hold.mistakes("/hold");
         let mut wrong = |pointer: String, message: &str| {
             mistakes.push(SettingsError::new(pointer, message));
         };
-        if self.hold.risk > 100 {
-            wrong("/hold/risk".into(), "risk is 0 to 100");
-        }
-        for (index, approvers) in self.hold.all_of.iter().enumerate() {
-            if approvers.group.is_empty() {
-                wrong(format!("/hold/all_of/{index}/group"), "name a group");
-            }
-            if approvers.count == 0 {
-                wrong(
-                    format!("/hold/all_of/{index}/count"),
-                    "at least one must approve",
-                );
-            }
-        }
         let capitals = |method: &str| {
             !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
         };

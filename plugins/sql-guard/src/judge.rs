@@ -1,11 +1,12 @@
 //! From facts and settings to a verdict: every question is asked, the strictest answer stands.
 
 use almoner_plugin_sdk::{
-    Assessment, Reason, Verdict,
+    Reason, Verdict,
     facts::{Access, Relation, Statement, surely_matches},
+    judgement::{Action, Judgement},
 };
 
-use crate::{Action, Settings, settings::Certainty};
+use crate::{Settings, settings::Certainty};
 
 /// Codes and what the gateway says for them. The same words serve denials and requests for approval.
 pub(crate) const MESSAGES: &[(&str, &str)] = &[
@@ -31,9 +32,6 @@ pub(crate) const MESSAGES: &[(&str, &str)] = &[
         "the statement could not be judged: no SQL facts came with it",
     ),
 ];
-
-/// Reasons that one answer carries at most; the gateway takes sixteen.
-const REASONS_MAX: usize = 8;
 
 /// Kinds that change relations by their nature. In any other kind a written relation is the doing of a statement inside.
 const CHANGING: &[&str] = &[
@@ -82,7 +80,7 @@ const STEERING: &[&str] = &[
 ];
 
 pub(crate) fn judge(settings: &Settings, statement: &Statement) -> Verdict {
-    let mut found = Found::default();
+    let mut found = Judgement::default();
     judge_kind(settings, statement, &mut found);
     judge_conditions(settings, statement, &mut found);
     judge_opacity(settings, statement, &mut found);
@@ -93,47 +91,11 @@ pub(crate) fn judge(settings: &Settings, statement: &Statement) -> Verdict {
             Reason::new("not-a-read").arg("verb", &statement.verb)
         });
     }
-    found.verdict(settings)
-}
-
-/// The strictest answer so far and the reasons for it.
-#[derive(Default)]
-struct Found {
-    deny: Vec<Reason>,
-    hold: Vec<Reason>,
-}
-
-impl Found {
-    fn add(&mut self, action: Action, reason: impl FnOnce() -> Reason) {
-        let reasons = match action {
-            Action::Allow => return,
-            Action::Hold => &mut self.hold,
-            Action::Deny => &mut self.deny,
-        };
-        if reasons.len() < REASONS_MAX {
-            reasons.push(reason());
-        }
-    }
-
-    fn verdict(self, settings: &Settings) -> Verdict {
-        if let Some(reason) = self.deny.into_iter().next() {
-            return Verdict::Deny(reason);
-        }
-        if self.hold.is_empty() {
-            return Verdict::Allow;
-        }
-        Verdict::Hold(Assessment {
-            risk: settings.hold.risk,
-            reasons: self.hold,
-            all_of: settings.requirements(),
-            ttl_seconds: settings.hold.ttl_seconds,
-            max_rows: None,
-        })
-    }
+    found.verdict(&settings.hold)
 }
 
 /// By kind where no table is involved; else table by table.
-fn judge_kind(settings: &Settings, statement: &Statement, found: &mut Found) {
+fn judge_kind(settings: &Settings, statement: &Statement, found: &mut Judgement) {
     let Statement {
         kind,
         verb,
@@ -191,7 +153,7 @@ fn roles<'a>(statement: &'a Statement, relation: &Relation) -> Vec<(&'a str, &'a
     }
 }
 
-fn judge_conditions(settings: &Settings, statement: &Statement, found: &mut Found) {
+fn judge_conditions(settings: &Settings, statement: &Statement, found: &mut Judgement) {
     for target in &statement.unfiltered_writes {
         found.add(settings.missing_where, || {
             Reason::new("missing-where")
@@ -207,7 +169,7 @@ fn judge_conditions(settings: &Settings, statement: &Statement, found: &mut Foun
     }
 }
 
-fn judge_opacity(settings: &Settings, statement: &Statement, found: &mut Found) {
+fn judge_opacity(settings: &Settings, statement: &Statement, found: &mut Judgement) {
     for form in &statement.opaque_reasons {
         found.add(settings.opaque_action(form), || {
             Reason::new("opaque")
@@ -257,7 +219,7 @@ fn unknown_functions(settings: &Settings, statement: &Statement) -> Vec<String> 
     unknown.into_iter().filter(|name| !allowed(name)).collect()
 }
 
-fn judge_session(settings: &Settings, statement: &Statement, found: &mut Found) {
+fn judge_session(settings: &Settings, statement: &Statement, found: &mut Judgement) {
     for effect in &statement.session_effects {
         found.add(settings.session_action(effect), || {
             let name = effect.strip_prefix("other:").unwrap_or(effect);
@@ -266,7 +228,7 @@ fn judge_session(settings: &Settings, statement: &Statement, found: &mut Found) 
     }
 }
 
-fn judge_sensitivity(settings: &Settings, statement: &Statement, found: &mut Found) {
+fn judge_sensitivity(settings: &Settings, statement: &Statement, found: &mut Judgement) {
     for table in statement
         .resolved
         .iter()

@@ -3,14 +3,12 @@
 //! It judges the facts that the gateway parsed with PostgreSQL's own grammar, never the text. What it does not
 //! understand (another schema of facts, a kind it has no word for) it denies. Reasons name tables and kinds, never data.
 
-mod action;
 mod judge;
 mod settings;
 
 use almoner_plugin_sdk::prelude::*;
 
-pub use action::Action;
-pub use settings::{HoldSettings, Settings, TableRule};
+pub use settings::{Settings, TableRule};
 
 /// The guard, configured.
 #[derive(Debug)]
