@@ -47,8 +47,8 @@ pub fn run(args: Args, output: &Output) -> Exit {
     let started = |config: &crate::config::gateway::Gateway| {
         tracing::info!(
             postgres = %config.postgres_listen,
-            http = ?config.http_listen,
-            observe = ?config.observe_listen,
+            http = config.http_listen.map(tracing::field::display),
+            observe = config.observe_listen.map(tracing::field::display),
             admin = %config.admin_socket.display(),
             "serving"
         );
